@@ -1,0 +1,173 @@
+/**
+ * Records per second of the whole embedded line (JSON → route → fold → commit) beside a bare hand-written loop over the same
+ * JSON, reducer and LevelDB, in one run on one thread. Prints ratios; `node --cpu-prof` works on `line.ts one KIND`.
+ *
+ *     deno run -A scripts/bench/line.ts [RECORDS=500000] [ROUNDS=5]
+ */
+import { Buffer } from "node:buffer";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { Level } from "level";
+import { actor, app, topic } from "tidemark";
+import { number, object, string } from "valibot";
+import { assign, fromTransition, setup } from "xstate";
+import { input } from "../../actors/traffic-monitor.ts";
+import { embeddedLog } from "../../src/log/embedded/log.ts";
+import { start } from "../../src/runtime/runtime.ts";
+import { levelStores } from "../../src/store/level/store.ts";
+
+const DAYS_MS = 4 * 86_400_000;
+const BATCH = 1_000;
+/** The bare loop writes to LevelDB as often as Tidemark commits. */
+const COMMIT_MS = 100;
+
+const View = object({ url: string(), userId: string(), viewTime: number() });
+const views = topic("views", {
+  schema: View,
+  time: (view) => view.viewTime,
+  watermark: { maxOutOfOrderness: { seconds: 60 } },
+});
+type Count = { type: "view" };
+const reducer = fromTransition(({ views }: { views: number }, _event: Count) => ({ views: views + 1 }), { views: 0 });
+const machine = setup({ types: { context: {} as { views: number }, events: {} as Count } }).createMachine({
+  context: { views: 0 },
+  on: { view: { actions: assign({ views: ({ context }) => context.views + 1 }) } },
+});
+const source = views.by((view) => view.url);
+const apps = {
+  reducer: app("bench", [actor("totals", reducer).on(source, () => ({ type: "view" }))]),
+  xstate: app("bench", [actor("totals", machine).on(source, () => ({ type: "view" }))]),
+};
+
+/** Values in one piece of memory, so that holding them costs the garbage collector nothing. */
+class Values {
+  readonly length: number;
+  readonly #bytes: Uint8Array;
+  readonly #ends: Uint32Array;
+
+  /** The real access log's views as JSON, repeated with moved event time. */
+  constructor(length: number) {
+    const file = new URL("../../actors/data/apache-access.log.gz", import.meta.url);
+    const lines = gunzipSync(readFileSync(file)).toString().split("\n");
+    const once = lines.flatMap((line) => {
+      try {
+        return [input(line)[0]!.value as { url: string; viewTime: number }];
+      } catch {
+        return []; // the one line that does not parse
+      }
+    });
+    const parts: Uint8Array[] = [];
+    this.length = length;
+    this.#ends = new Uint32Array(length + 1);
+    for (let index = 0; index < length; index++) {
+      const value = once[index % once.length]!;
+      const moved = value.viewTime + Math.floor(index / once.length) * DAYS_MS;
+      parts.push(Buffer.from(JSON.stringify({ ...value, viewTime: moved })));
+      this.#ends[index + 1] = this.#ends[index]! + parts[index]!.length;
+    }
+    this.#bytes = Buffer.concat(parts);
+  }
+
+  at(index: number): Uint8Array {
+    return this.#bytes.subarray(this.#ends[index], this.#ends[index + 1]);
+  }
+}
+
+async function bare(directory: string, records: number): Promise<number> {
+  const all = new Values(records);
+  const db = new Level<string, string>(directory);
+  await db.open();
+  const began = performance.now();
+  const states = new Map<string, { views: number }>();
+  const dirty = new Set<string>();
+  const decoder = new TextDecoder();
+  const commit = async (offset: number) => {
+    const batch = db.batch();
+    for (const url of dirty) batch.put(url, JSON.stringify(states.get(url)));
+    batch.put("~offset", String(offset));
+    await batch.write();
+    dirty.clear();
+  };
+  let committedAt = began;
+  for (let from = 0; from < all.length; from += BATCH) {
+    for (let index = from; index < Math.min(from + BATCH, records); index++) {
+      const { url } = JSON.parse(decoder.decode(all.at(index)));
+      states.set(url, { views: (states.get(url)?.views ?? 0) + 1 });
+      dirty.add(url);
+    }
+    if (performance.now() - committedAt < COMMIT_MS) continue;
+    await commit(from + BATCH);
+    committedAt = performance.now();
+  }
+  await commit(all.length);
+  const took = performance.now() - began;
+  await db.close();
+  return took;
+}
+
+async function line(directory: string, records: number, kind: "reducer" | "xstate", fed: boolean): Promise<number> {
+  const all = new Values(records);
+  const log = await embeddedLog(join(directory, "log"));
+  await log.createTopics([{ name: "views", partitions: 1 }]);
+  const feed = async () => {
+    for (let from = 0; from < all.length; from += BATCH) {
+      const length = Math.min(BATCH, records - from);
+      const batch = Array.from({ length }, (_, index) => ({ key: null, value: all.at(from + index), timestamp: 0 }));
+      await log.append("views", 0, batch);
+    }
+  };
+  if (!fed) await feed();
+  const began = performance.now();
+  if (fed) await feed();
+  const stores = levelStores(join(directory, "stores"));
+  await using runtime = await start({ app: apps[kind], log, stores });
+  await runtime.finish();
+  const took = performance.now() - began;
+  let sum = 0;
+  for await (const { context } of runtime.scan("totals")) sum += (context as { views: number }).views;
+  if (sum !== records) throw new Error(`counted ${sum} of ${records} records`);
+  await runtime.stop();
+  await log.close();
+  return took;
+}
+
+async function one(kind: string, records: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
+  try {
+    const took = kind === "bare"
+      ? await bare(directory, records)
+      : await line(directory, records, kind.startsWith("xstate") ? "xstate" : "reducer", kind.endsWith("fed"));
+    console.log(JSON.stringify({ kind, perSecond: Math.round(records / took * 1_000) }));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function compare(records: number, rounds: number): void {
+  const kinds = ["bare", "reducer", "reducer-fed", "xstate", "xstate-fed"];
+  const rates = new Map<string, number[]>(kinds.map((kind) => [kind, []]));
+  const self = fileURLToPath(import.meta.url);
+  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
+  for (let round = 0; round < rounds; round++) {
+    for (const kind of kinds) {
+      const out = execFileSync(process.execPath, [...args, "one", kind, String(records)], { encoding: "utf8" });
+      rates.get(kind)!.push(JSON.parse(out.trim().split("\n").at(-1)!).perSecond);
+    }
+  }
+  const median = (kind: string) => rates.get(kind)!.toSorted((a, b) => a - b)[rounds >> 1]!;
+  for (const kind of kinds) {
+    const share = (median(kind) / median("bare") * 100).toFixed(0);
+    console.log(
+      `${kind.padEnd(12)} ${median(kind).toLocaleString("en").padStart(10)} records/s  ${share.padStart(4)} % of bare`,
+    );
+  }
+  console.log(`xstate is ${(median("xstate") / median("reducer") * 100).toFixed(0)} % of the reducer`);
+}
+
+const [first, ...rest] = process.argv.slice(2);
+if (first === "one") await one(rest[0]!, Number(rest[1] ?? 500_000));
+else compare(Number(first ?? 500_000), Number(rest[0] ?? 5));

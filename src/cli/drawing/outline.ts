@@ -1,0 +1,50 @@
+import type { ActorDefinition } from "../../core/actor.ts";
+import type { AppDefinition } from "../../core/app.ts";
+import type { TopicDefinition } from "../../core/topic.ts";
+import { type Group, type InputPlan, internal, type Topology } from "../../core/topology.ts";
+import { wordsOf } from "./words.ts";
+
+/** An app's topology as lines of text. */
+export function outline(app: AppDefinition, { groups }: Topology): string[] {
+  const tasks = groups.reduce((sum, { partitions }) => sum + partitions, 0);
+  const header = `app ${app.name}: ${count(app.actors.length, "actor")}, ${count(tasks, "task")}`;
+  const dead = `dead letters go to ${internal.deadLetters(app.name)}`;
+  return [header, ...groups.flatMap((group) => ["", ...groupLines(app, group)]), "", dead];
+}
+
+function groupLines(app: AppDefinition, group: Group): string[] {
+  return [
+    `group ${group.name}: ${count(group.partitions, "task")}, state kept in ${group.changelog}`,
+    ...group.inputs.flatMap((input) => inputLines(app, input)),
+    ...group.actors.flatMap(actorLines),
+  ];
+}
+
+function inputLines(app: AppDefinition, { topic, definition, deliveries }: InputPlan): string[] {
+  const targets = deliveries.map(({ kind, actor }) =>
+    kind === "fold" ? actor.name : internal.repartition(app.name, actor.name)
+  );
+  return [
+    `  reads ${topic}${definition ? timing(definition) : ", an internal topic"}`,
+    ...[...new Set(targets)].map((target) => `    -> ${target}`),
+  ];
+}
+
+function timing({ maxOutOfOrdernessMs, idleAfterMs }: TopicDefinition): string {
+  const order = maxOutOfOrdernessMs === 0 ? "in order" : `out of order up to ${wordsOf(maxOutOfOrdernessMs)}`;
+  return `, ${order}${idleAfterMs === undefined ? "" : `, idle after ${wordsOf(idleAfterMs)}`}`;
+}
+
+function actorLines({ name, window, routes, late }: ActorDefinition): string[] {
+  const span = window &&
+    `, ${window.kind} windows of ${wordsOf(window.sizeMs)}, open ${wordsOf(window.allowedLatenessMs)} longer`;
+  return [
+    `  actor ${name}${span ?? ""}`,
+    ...routes.map(({ emitted, topic }) => `    ${emitted} -> ${topic.name}`),
+    ...(late ? [`    late records -> ${late.name}`] : []),
+  ];
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,54 @@
+import type { Router } from "../core/router.ts";
+import type { Counts } from "../core/tally.ts";
+
+/** What an app has done since it was started. */
+export interface Figures {
+  /** Records read from source topics. */
+  readonly records: number;
+  readonly windowsClosed: number;
+  /** Records and lines that could not be processed. */
+  readonly deadLetters: number;
+  /** Times a record came too late for a window. */
+  readonly late: number;
+  /** The latest event time seen, in ms; undefined before the first, and after the end of all sources. */
+  readonly eventTime: number | undefined;
+}
+
+/** Adds up what the tasks have counted. */
+export function figuresOf(tasks: readonly { readonly router: Router }[], deadLines: number): Figures {
+  const figures = { records: 0, windowsClosed: 0, deadLetters: deadLines, late: 0 };
+  let eventTime = -Infinity;
+  for (const { router } of tasks) {
+    figures.windowsClosed += router.windowsClosed;
+    figures.records += sourceRecords(router);
+    for (const { counts } of router.tally.rows) {
+      figures.deadLetters += counts.dead;
+      figures.late += counts.late + counts.idleReturn;
+    }
+    for (const { plan, lanes } of router.inputs) {
+      const reached = plan.definition ? lanes[0]!.done.watermark + plan.definition.maxOutOfOrdernessMs : -Infinity;
+      if (reached < Infinity) eventTime = Math.max(eventTime, reached);
+    }
+  }
+  return { ...figures, eventTime: Number.isFinite(eventTime) ? eventTime : undefined };
+}
+
+/** Every record is delivered to each actor that reads its topic: those of one delivery are counted, and the unreadable. */
+function sourceRecords({ inputs, tally }: Router): number {
+  let records = 0;
+  for (const { topic, plan } of inputs) {
+    const [first] = plan.deliveries;
+    if (!plan.definition || !first) continue;
+    const shares = plan.deliveries.filter(({ actor }) => actor === first.actor).length;
+    for (const { actor, topic: from, counts } of tally.rows) {
+      if (from !== topic) continue;
+      if (actor === undefined) records += counts.dead;
+      if (actor === first.actor.name) records += total(counts) / shares;
+    }
+  }
+  return records;
+}
+
+function total({ folded, filtered, late, idleReturn, dead, forwarded }: Counts): number {
+  return folded + filtered + late + idleReturn + dead + forwarded;
+}

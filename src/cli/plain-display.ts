@@ -1,0 +1,50 @@
+import type { Display, Watched } from "./display.ts";
+import type { Figures } from "./figures.ts";
+import type { Output } from "./output.ts";
+import { warn } from "./output.ts";
+
+/** How often progress is told, in ms. */
+const TELL_MS = 5_000;
+
+/** Lines of text, for where no terminal is: the figures when they have changed, and at the end. */
+export class PlainDisplay implements Display {
+  readonly #out: Output;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #watched: Watched | undefined;
+  #told = "";
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  start(watched: Watched): void {
+    const { app, url, dataDir } = watched;
+    this.#watched = watched;
+    if (url !== undefined) this.#say(`listening on ${url}`);
+    this.#say(`running ${app}, data in ${dataDir}`);
+    this.#timer = setInterval(() => this.#tell(), TELL_MS);
+  }
+
+  note(message: string): void {
+    warn(message);
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.#watched) await this.#out.write(`ended: ${summary(this.#watched.figures())}\n`);
+  }
+
+  #tell(): void {
+    const text = summary(this.#watched!.figures());
+    if (text !== this.#told) this.#say(text);
+    this.#told = text;
+  }
+
+  #say(line: string): void {
+    this.#out.write(`${line}\n`).catch(() => {}); // the output's own `closed` tells
+  }
+}
+
+function summary({ records, windowsClosed, deadLetters, late }: Figures): string {
+  return `records ${records}, windows closed ${windowsClosed}, dead letters ${deadLetters}, late ${late}`;
+}

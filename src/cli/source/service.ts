@@ -1,0 +1,44 @@
+import { TidemarkError } from "../../core/errors.ts";
+import type { ActorState } from "../../runtime/query.ts";
+import type { ReadOptions } from "../../runtime/read.ts";
+import type { Client } from "./client.ts";
+import type { Source } from "./source.ts";
+
+/** A running service. */
+export class ServiceSource implements Source {
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  async statesOf(actor: string, key: string): Promise<readonly ActorState[]> {
+    try {
+      // As a parameter, because a path cannot carry every key.
+      const answer = await this.#client.json(pathOf("actors", actor), { key }) as Answer;
+      return answer.windows?.map((one) => ({ ...one, key })) ?? [answer];
+    } catch (error) {
+      if (error instanceof TidemarkError && error.code === "TIDEMARK_KEY_UNKNOWN") return [];
+      throw error;
+    }
+  }
+
+  states(actor: string): AsyncIterable<string> {
+    return this.#client.lines(pathOf("actors", actor));
+  }
+
+  records(topic: string, { partition, from, limit }: ReadOptions): AsyncIterable<string> {
+    const parameters = { partition: partition?.toString(), from: from?.toString(), limit: limit?.toString() };
+    return this.#client.lines(pathOf("topics", topic), parameters);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** What the service says of a key: its state, or its open windows. */
+type Answer = ActorState & { readonly windows?: readonly Omit<ActorState, "key">[] };
+
+/** The path of an actor or a topic. */
+export function pathOf(room: "actors" | "topics", name: string): string {
+  return `/${room}/${encodeURIComponent(name)}`;
+}

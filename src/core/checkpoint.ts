@@ -1,0 +1,75 @@
+import { TidemarkError } from "./errors.ts";
+import type { Group } from "./topology.ts";
+import type { WatermarkJson } from "./watermark.ts";
+
+/**
+ * Where a task stands, as JSON: written as the last record of each of its transactions into its changelog, and with the same
+ * changes into its store. It is the truth; a group's committed offsets are only for tools.
+ */
+export interface Checkpoint {
+  readonly format: 1;
+  readonly app: string;
+  readonly group: string;
+  readonly partition: number;
+  /** Counts the commits of the task from 1. */
+  readonly sequence: number;
+  /** What the group read when it was written: topics, and windows of its actors. A change that does not fit is refused. */
+  readonly shape: Shape;
+  /** The task's watermark. */
+  readonly watermark: WatermarkJson;
+  readonly inputs: readonly InputCheckpoint[];
+}
+
+/** The part of an app's definition that state depends on. */
+export interface Shape {
+  readonly partitions: number;
+  readonly inputs: readonly string[];
+  /** Per windowed actor its kind, size and offset in ms; null for an actor without windows. */
+  readonly windows: Readonly<Record<string, readonly [kind: string, sizeMs: number, offsetMs: number] | null>>;
+}
+
+/** One input: the position of the next record, and how far each channel behind it has come. */
+export interface InputCheckpoint {
+  readonly topic: string;
+  readonly offset: number;
+  readonly channels: readonly (readonly [topic: string, partition: number, watermark: WatermarkJson])[];
+}
+
+/** The shape of a group as it is defined now. */
+export function shapeOf({ partitions, inputs, actors }: Group): Shape {
+  const windows = actors.map(({ name, window }) =>
+    [name, window ? [window.kind, window.sizeMs, window.offsetMs] as const : null] as const
+  );
+  return { partitions, inputs: inputs.map(({ topic }) => topic), windows: Object.fromEntries(windows) };
+}
+
+/**
+ * State written for another shape would be misread.
+ * @throws TIDEMARK_TOPOLOGY_CHANGED with what changed
+ */
+export function checkShape({ app, group, shape }: Checkpoint, now: Shape): void {
+  const refuse = (what: string) => {
+    throw new TidemarkError(
+      "TIDEMARK_TOPOLOGY_CHANGED",
+      `Cannot go on with the state of group "${group}" of app "${app}": ${what}`,
+    );
+  };
+  if (shape.partitions !== now.partitions) {
+    refuse(
+      `it was written for ${shape.partitions} partitions, now there are ${now.partitions}; use the old number or a new app name`,
+    );
+  }
+  if (shape.inputs.join() !== now.inputs.join()) {
+    refuse(
+      `it was written from ${shape.inputs.join(", ")}, now it would read ${now.inputs.join(", ")}; use a new app name`,
+    );
+  }
+  for (const [actor, window] of Object.entries(now.windows)) {
+    const old = shape.windows[actor];
+    if (old !== undefined && JSON.stringify(old) !== JSON.stringify(window)) {
+      refuse(
+        `the window of actor "${actor}" was ${JSON.stringify(old)} and is ${JSON.stringify(window)}; rename the actor`,
+      );
+    }
+  }
+}

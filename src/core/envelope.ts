@@ -1,0 +1,78 @@
+/**
+ * What travels with a record through a repartition topic, in one header: where the record came from and the watermark of
+ * its source partition as it stood just before it. Markers, records without key and value, carry a watermark alone.
+ */
+import type { Header, LogRecord, NewRecord, TopicPartition } from "./record.ts";
+import { watermarkFromJson, type WatermarkJson, watermarkToJson } from "./watermark.ts";
+
+const ENVELOPE = "tidemark";
+const ORIGINAL_KEY = "tidemark.key";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A record on its way to the actor of its key. */
+export interface Forwarded {
+  /** Index of the source in the actor's sources. */
+  readonly source: number;
+  /** The source partition the record was read from, and its offset there. */
+  readonly channel: TopicPartition;
+  readonly offset: number;
+  /** The channel's watermark just before the record. */
+  readonly before: number;
+}
+
+/** How far a channel has come. */
+export interface Marker {
+  readonly channel: TopicPartition;
+  /** How many partitions the channel's topic has: all of them must be heard. */
+  readonly channels: number;
+  readonly watermark: number;
+  readonly isIdle: boolean;
+}
+
+/** The record that carries another to the partition of `key`. */
+export function forward(record: LogRecord, key: string, about: Forwarded): NewRecord {
+  const { source, channel, offset, before } = about;
+  const json = [source, channel.topic, channel.partition, offset, watermarkToJson(before)];
+  const headers: Header[] = [...record.headers, [ENVELOPE, encoder.encode(JSON.stringify(json))]];
+  if (record.key) headers.push([ORIGINAL_KEY, record.key]);
+  return { key, value: record.value, timestamp: record.timestamp, headers };
+}
+
+/** The record that tells a partition of a repartition topic how far a channel has come. */
+export function marker({ channel, channels, watermark, isIdle }: Marker, timestamp: number): NewRecord {
+  const json = [channel.topic, channel.partition, channels, watermarkToJson(watermark), isIdle];
+  return { key: null, value: null, timestamp, headers: [[ENVELOPE, encoder.encode(JSON.stringify(json))]] };
+}
+
+/** What a record of a repartition topic is; a forwarded one comes with the record as it was, at its old offset. */
+export type Opened =
+  | { readonly kind: "marker"; readonly marker: Marker }
+  | { readonly kind: "forwarded"; readonly about: Forwarded; readonly key: string; readonly original: LogRecord };
+
+/** Opens a record of a repartition topic; the inverse of {@link forward} and {@link marker}. */
+export function open(record: LogRecord): Opened {
+  const at = record.headers.findLastIndex(([name]) => name === ENVELOPE);
+  const json = JSON.parse(decoder.decode(record.headers[at]![1]));
+  if (record.key === null) {
+    const [topic, partition, channels, watermark, isIdle] = json as [string, number, number, WatermarkJson, boolean];
+    return {
+      kind: "marker",
+      marker: { channel: { topic, partition }, channels, watermark: watermarkFromJson(watermark), isIdle },
+    };
+  }
+  const [source, topic, partition, offset, before] = json as [number, string, number, number, WatermarkJson];
+  return {
+    kind: "forwarded",
+    about: { source, channel: { topic, partition }, offset, before: watermarkFromJson(before) },
+    key: decoder.decode(record.key),
+    original: {
+      offset,
+      timestamp: record.timestamp,
+      key: record.headers[at + 1]?.[1] ?? null,
+      value: record.value,
+      headers: record.headers.slice(0, at),
+    },
+  };
+}

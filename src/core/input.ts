@@ -1,0 +1,112 @@
+import type { Batch, LogRecord, Position, TopicPartition } from "./record.ts";
+import type { InputPlan } from "./topology.ts";
+import { Channel } from "./watermark.ts";
+
+/**
+ * A channel as it stands twice: `planned` after the records that were decoded, `done` after those that were processed.
+ * Only the latter is ever committed.
+ */
+export class Lane implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly planned = new Channel();
+  readonly done = new Channel();
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+}
+
+/** One input of a task: a partition of a topic, with what was read of it and not yet planned. */
+export class Input implements TopicPartition {
+  readonly plan: InputPlan;
+  readonly topic: string;
+  readonly partition: number;
+  /** Position after what was planned, and after what was processed. */
+  planned = 0;
+  done = 0;
+  /** The log end as last heard. */
+  end = 0;
+  /** The lanes behind it: its own partition, or for a repartition topic all partitions upstream. */
+  readonly lanes: Lane[];
+  readonly #queue: Batch[] = [];
+  #index = 0;
+  #bytes = 0;
+
+  constructor(plan: InputPlan, partition: number) {
+    this.plan = plan;
+    this.topic = plan.topic;
+    this.partition = partition;
+    const channels = plan.definition ? [this] : plan.channels;
+    this.lanes = channels.map(({ topic, partition }) => new Lane(topic, partition));
+  }
+
+  /** Bytes read and not yet planned, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** Nothing is buffered, but the log is known to hold more: to go on without it could take things out of order. */
+  get isAwaited(): boolean {
+    return this.isEmpty && this.planned < this.end;
+  }
+
+  /** The lane of an upstream partition; a new one is not heard yet. */
+  lane({ topic, partition }: TopicPartition): Lane {
+    const found = this.lanes.find((lane) => lane.topic === topic && lane.partition === partition);
+    if (found) return found;
+    const lane = new Lane(topic, partition);
+    this.lanes.push(lane);
+    return lane;
+  }
+
+  /** Takes what a poll found. */
+  offer(batch: Batch): void {
+    this.end = Math.max(this.end, batch.end);
+    const last = this.#queue.at(-1);
+    if (batch.records.length > 0) {
+      this.#queue.push(batch);
+      this.#bytes += sizeOf(batch);
+    } else if (last) {
+      // The position after what is buffered is past these markers too; else they would be awaited for ever.
+      this.#queue[this.#queue.length - 1] = { ...last, next: batch.next };
+    } else {
+      if (this.done === this.planned) this.done = batch.next;
+      this.planned = batch.next;
+    }
+  }
+
+  /** The next record that was not planned yet. */
+  head(): LogRecord | undefined {
+    return this.#queue[0]?.records[this.#index];
+  }
+
+  /** Moves past the head; `planned` is then the position after it, gaps at a batch's end included. */
+  shift(): void {
+    const [batch] = this.#queue;
+    if (++this.#index < batch!.records.length) {
+      this.planned = batch!.records[this.#index]!.offset;
+      return;
+    }
+    this.planned = batch!.next;
+    this.#bytes -= sizeOf(batch!);
+    this.#queue.shift();
+    this.#index = 0;
+  }
+
+  position(): Position {
+    return { topic: this.topic, partition: this.partition, offset: this.done };
+  }
+}
+
+function sizeOf({ records }: Batch): number {
+  const [first] = records;
+  const last = records.at(-1);
+  const size = (record?: LogRecord) => 64 + (record?.value?.length ?? 0) + (record?.key?.length ?? 0);
+  return ((size(first) + size(last)) / 2) * records.length;
+}

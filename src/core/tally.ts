@@ -1,0 +1,29 @@
+/** What became of a record that was delivered to an actor. */
+export const OUTCOMES = ["folded", "filtered", "late", "idleReturn", "dead", "forwarded"] as const;
+
+/** One of {@link OUTCOMES}. `late` and `idleReturn` are late records; `forwarded` went to a repartition topic. */
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Records by outcome; plain fields, because they are counted for every record. */
+export type Counts = { [outcome in Outcome]: number };
+
+export interface TallyRow {
+  /** Undefined for records that no actor could get: unreadable, invalid, or without a usable time. */
+  readonly actor: string | undefined;
+  readonly topic: string;
+  readonly counts: Counts;
+}
+
+/** Records by actor, input and outcome, since the task was started. For each row the outcomes add up to the deliveries. */
+export class Tally {
+  readonly rows: TallyRow[] = [];
+
+  /** Counts of one actor on one input; made when asked for first. */
+  of(actor: string | undefined, topic: string): Counts {
+    const found = this.rows.find((row) => row.actor === actor && row.topic === topic);
+    if (found) return found.counts;
+    const counts: Counts = { folded: 0, filtered: 0, late: 0, idleReturn: 0, dead: 0, forwarded: 0 };
+    this.rows.push({ actor, topic, counts });
+    return counts;
+  }
+}

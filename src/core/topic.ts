@@ -1,0 +1,115 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { type Duration, toMs } from "./duration.ts";
+import { TidemarkError } from "./errors.ts";
+import { checkedName } from "./name.ts";
+
+/** How far the event times of a topic's records may be out of order, and when a silent partition stops counting. */
+export interface Watermark {
+  /** A partition's watermark is its largest event time less this. */
+  readonly maxOutOfOrderness: Duration;
+  /** A partition that has been read to its end and stays silent this long no longer holds the watermark. Default: never. */
+  readonly idleAfter?: Duration;
+}
+
+/** What to know of a topic. `V` is what its schema makes of a value. */
+export interface TopicOptions<S extends StandardSchemaV1> {
+  /** Any synchronous Standard Schema (zod, valibot, arktype …). A value that does not fit becomes a dead letter. */
+  readonly schema: S;
+  /** The event time of a value in ms since 1970. Default: the record's own timestamp. */
+  readonly time?: (value: StandardSchemaV1.InferOutput<S>) => number;
+  /** Default: no disorder at all, never idle. */
+  readonly watermark?: Watermark;
+  /** A record whose time is further ahead of both its timestamp and the clock becomes a dead letter. Default one day. */
+  readonly maxFuture?: Duration;
+  /**
+   * Says that the topic already is partitioned, as Kafka's own producer does, by the very key its sources use; then no
+   * internal topic is put in between. The claim is checked on the records that come in. Default false.
+   */
+  readonly partitioned?: boolean;
+}
+
+/** The one thing an actor listens to: values that have a key. */
+export interface Keyed<out V> {
+  readonly kind: "keyed";
+  /** @internal Its name is what the compiler says of a source that has no key. */
+  readonly "keyed by .by(key) or .byKey()": KeyedSource;
+  readonly "~value"?: V;
+}
+
+/** Something that becomes a keyed source. */
+export interface Source<out V> {
+  /** Keyed by what a function makes of each value. It must be pure; where it throws, the record becomes a dead letter. */
+  by(key: (value: V) => string): Keyed<V>;
+  /** Keyed by the record's own key, which must be UTF-8 text. */
+  byKey(): Keyed<V>;
+}
+
+/** Something that takes values of a type. */
+export interface Sink<in V> {
+  readonly name: string;
+  /** @internal */
+  readonly "~topic": TopicDefinition;
+  readonly "~in"?: (value: V) => void;
+}
+
+/** A topic: a source and a sink of values in JSON. */
+export interface Topic<in out V> extends Source<V>, Sink<V> {
+  readonly kind: "topic";
+}
+
+/** What the engine knows of a topic, checked and in ms. */
+export interface TopicDefinition {
+  readonly name: string;
+  readonly validate: (value: unknown) => StandardSchemaV1.Result<unknown> | Promise<unknown>;
+  readonly time: ((value: unknown) => number) | undefined;
+  readonly maxOutOfOrdernessMs: number;
+  readonly idleAfterMs: number | undefined;
+  readonly maxFutureMs: number;
+  readonly partitioned: boolean;
+}
+
+/** What the engine knows of a keyed source; `key` undefined means the record's own. */
+export interface KeyedSource {
+  readonly topic: TopicDefinition;
+  readonly key: ((value: unknown) => string) | undefined;
+}
+
+/**
+ * A topic of JSON values with a schema, an event time and a watermark.
+ * @throws TIDEMARK_NAME_INVALID, TIDEMARK_OPTION_INVALID, TIDEMARK_SCHEMA_ASYNC when the schema is seen to be asynchronous
+ */
+export function topic<S extends StandardSchemaV1>(
+  name: string,
+  options: TopicOptions<S>,
+): Topic<StandardSchemaV1.InferOutput<S>> {
+  const { schema, time, watermark, maxFuture, partitioned } = options;
+  const standard = schema["~standard"];
+  if ("async" in schema && schema.async === true) throw asyncSchema(name);
+  const definition: TopicDefinition = {
+    name: checkedName("topic", name),
+    validate: (value) => standard.validate(value),
+    time: time as TopicDefinition["time"],
+    maxOutOfOrdernessMs: toMs(watermark?.maxOutOfOrderness ?? {}, `maxOutOfOrderness of topic "${name}"`),
+    idleAfterMs: watermark?.idleAfter && toMs(watermark.idleAfter, `idleAfter of topic "${name}"`, 1),
+    maxFutureMs: toMs(maxFuture ?? { days: 1 }, `maxFuture of topic "${name}"`),
+    partitioned: partitioned ?? false,
+  };
+  const keyed = (key: KeyedSource["key"]) =>
+    ({ kind: "keyed", "keyed by .by(key) or .byKey()": { topic: definition, key } }) as const;
+  return {
+    kind: "topic",
+    name,
+    "~topic": definition,
+    by: (key) => keyed(key as KeyedSource["key"]),
+    byKey: () => keyed(undefined),
+  };
+}
+
+/** The error for a schema that answers with a promise: it stops the task, because no record could ever be judged. */
+export function asyncSchema(topicName: string): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_SCHEMA_ASYNC",
+    `Cannot use the schema of topic "${topicName}": it validates asynchronously; use a synchronous one and move the ` +
+      `check that waits out of the stream`,
+  );
+}

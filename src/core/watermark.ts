@@ -1,0 +1,47 @@
+/**
+ * How far event time has come. A watermark `W` says: no record earlier than `W` is expected any more.
+ *
+ * It never goes back. `-Infinity` is before anything was heard, `Infinity` is after the end of a finished source.
+ */
+
+/** One thing that moves a task's watermark: a source partition, or an upstream partition behind a repartition topic. */
+export class Channel {
+  /** The largest event time seen less the topic's `maxOutOfOrderness`. */
+  watermark = -Infinity;
+  /** Read to its end and silent: it holds nothing back until it speaks again. */
+  isIdle = false;
+
+  /** Moves the watermark on, never back, and wakes the channel. */
+  advance(watermark: number): void {
+    if (watermark > this.watermark) this.watermark = watermark;
+    this.isIdle = false;
+  }
+}
+
+/**
+ * The minimum over channels that are not idle. When all are idle it is their maximum, so that it does not hang on the order
+ * in which they fell silent (as in Flink's StatusWatermarkValve); without channels it is `-Infinity`.
+ */
+export function minimum(channels: Iterable<Channel>): number {
+  let low = Infinity;
+  let high = -Infinity;
+  let active = false;
+  for (const channel of channels) {
+    if (channel.watermark > high) high = channel.watermark;
+    if (channel.isIdle) continue;
+    active = true;
+    if (channel.watermark < low) low = channel.watermark;
+  }
+  return active ? low : high;
+}
+
+/** A watermark as JSON. */
+export type WatermarkJson = number | "none" | "end";
+
+export function watermarkToJson(watermark: number): WatermarkJson {
+  return watermark === -Infinity ? "none" : watermark === Infinity ? "end" : watermark;
+}
+
+export function watermarkFromJson(json: WatermarkJson): number {
+  return json === "none" ? -Infinity : json === "end" ? Infinity : json;
+}

@@ -1,0 +1,105 @@
+import type { ActorDefinition } from "../core/actor.ts";
+import { TidemarkError } from "../core/errors.ts";
+import { keyFault } from "../core/key.ts";
+import type { Standing } from "../runtime/query.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { json, jsonLines } from "./answer.ts";
+import type { Call } from "./route.ts";
+import { quoted } from "./target.ts";
+
+/** What an actor is, for a reader. */
+export function actorJson({ name, version, window, sources, routes, late }: ActorDefinition): object {
+  return {
+    name,
+    kind: window ? "window" : "actor",
+    version,
+    ...(window && {
+      window: {
+        kind: window.kind,
+        sizeMs: window.sizeMs,
+        offsetMs: window.offsetMs,
+        allowedLatenessMs: window.allowedLatenessMs,
+      },
+    }),
+    topics: [...new Set(sources.map(({ topic }) => topic.name))],
+    routes: routes.map(({ emitted, topic }) => ({ emitted, topic: topic.name })),
+    ...(late && { late: late.name }),
+  };
+}
+
+/** All actors. */
+export function listActors({ runtime }: Call): Response {
+  return json({ actors: runtime.actors.map(actorJson) });
+}
+
+/** All states of an actor; with `key` that one's only. */
+export async function actorStates(call: Call, actor: string): Promise<Response> {
+  const { runtime, query, onError } = call;
+  const key = query.text("key");
+  if (key !== undefined) return await keyState(call, actor, key);
+  checkReady(runtime, actor);
+  return await jsonLines(stateLines(runtime, actor), onError);
+}
+
+/** The state of a key, or its open windows where the actor has windows. */
+export async function keyState(call: Call, actor: string, key: string): Promise<Response> {
+  const { runtime } = call;
+  if (definitionOf(runtime, actor)?.window) return await keyWindows(call, actor, key);
+  checkKey(key);
+  const { state, standing } = await runtime.get(actor, key);
+  if (!state) {
+    throw new TidemarkError(
+      "TIDEMARK_KEY_UNKNOWN",
+      `Cannot find key ${quoted(key)}: actor "${actor}" has no state for it`,
+    );
+  }
+  return json({ actor, ...state, standing, ...(standing && { lag: lagOf(runtime, actor, standing) }) });
+}
+
+/** The open windows of a key. */
+export async function keyWindows({ runtime }: Call, actor: string, key: string): Promise<Response> {
+  checkKey(key);
+  const definition = definitionOf(runtime, actor);
+  if (definition && !definition.window) {
+    throw new TidemarkError("TIDEMARK_ROUTE_UNKNOWN", `Cannot list windows: actor "${actor}" has none`);
+  }
+  const states = await runtime.windows(actor, key);
+  return json({ actor, key, windows: states.map(({ key: _, ...rest }) => rest) });
+}
+
+async function* stateLines(runtime: Runtime, actor: string): AsyncGenerator<string> {
+  for await (const state of runtime.scan(actor)) yield JSON.stringify(state);
+}
+
+/** All tasks of the actor must be there before the first line goes out. An unknown actor is left to the runtime. */
+function checkReady(runtime: Runtime, actor: string): void {
+  for (const task of tasksOf(runtime, actor)) {
+    if (task.state === "running" || task.state === "finished") continue;
+    const message = `Cannot read all of actor "${actor}": task ${task.name} is ${task.state}; try again soon`;
+    throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
+  }
+}
+
+/** How many records of a task's inputs, as last heard, its answer does not know yet. */
+function lagOf(runtime: Runtime, actor: string, { partition, positions }: Standing): number {
+  const task = tasksOf(runtime, actor).find((one) => one.partition === partition);
+  let lag = 0;
+  for (const input of task?.router.inputs ?? []) {
+    lag += Math.max(0, input.end - (positions[`${input.topic}/${partition}`] ?? 0));
+  }
+  return lag;
+}
+
+function tasksOf(runtime: Runtime, actor: string) {
+  const group = runtime.topology.home.get(actor);
+  return runtime.tasks.filter((task) => task.group === group);
+}
+
+function definitionOf(runtime: Runtime, actor: string): ActorDefinition | undefined {
+  return runtime.actors.find(({ name }) => name === actor);
+}
+
+function checkKey(key: string): void {
+  const fault = keyFault(key);
+  if (fault !== undefined) throw new TidemarkError("TIDEMARK_KEY_INVALID", `Cannot look up a key: ${fault}`);
+}

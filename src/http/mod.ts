@@ -1,0 +1,8 @@
+/**
+ * Answers about an app at work over HTTP, for any runtime that has `Request` and `Response`.
+ *
+ * @module
+ */
+export type { Limits } from "./body.ts";
+export { handler } from "./handler.ts";
+export type { HandlerOptions } from "./handler.ts";

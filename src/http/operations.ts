@@ -1,0 +1,54 @@
+import type { Group } from "../core/topology.ts";
+import { actorJson } from "./actors.ts";
+import { answer, json } from "./answer.ts";
+import { problem } from "./problem.ts";
+import type { Call } from "./route.ts";
+
+/** Whether the process answers at all. */
+export function livez(): Response {
+  return json({ status: "alive" });
+}
+
+/** Whether every task answers queries and does its work; with the state of each. */
+export function readyz({ runtime }: Call): Response {
+  const tasks = runtime.tasks.map(({ name, state }) => ({ task: name, state }));
+  if (runtime.isReady) return json({ status: "ready", tasks });
+  const waiting = tasks.filter(({ state }) => state !== "running" && state !== "finished");
+  const detail = `Not ready: ${waiting.map(({ task, state }) => `task ${task} is ${state}`).join(", ")}`;
+  return problem(503, { detail, code: "TIDEMARK_NOT_READY", members: { tasks } });
+}
+
+/** What the service counts, in Prometheus' text format. */
+export async function metricsText({ metrics }: Call): Promise<Response> {
+  if (!metrics) {
+    return problem(404, { detail: "Cannot tell metrics: this service has none", code: "TIDEMARK_ROUTE_UNKNOWN" });
+  }
+  return answer(await metrics(), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+/** How the app is cut: its groups of topics, what reads what, and the internal topics in between. */
+export function topologyJson({ runtime }: Call): Response {
+  const { groups, repartitions } = runtime.topology;
+  return json({
+    groups: groups.map(groupJson),
+    actors: runtime.actors.map((actor) => ({
+      ...actorJson(actor),
+      group: runtime.topology.home.get(actor.name)?.name,
+    })),
+    repartitions: [...repartitions].map(([topic, partitions]) => ({ topic, partitions })),
+  });
+}
+
+function groupJson({ name, changelog, partitions, inputs, actors }: Group): object {
+  return {
+    name,
+    partitions,
+    changelog,
+    actors: actors.map((actor) => actor.name),
+    inputs: inputs.map(({ topic, definition, deliveries }) => ({
+      topic,
+      internal: definition === undefined,
+      deliveries: deliveries.map(({ kind, actor }) => ({ kind, actor: actor.name })),
+    })),
+  };
+}

@@ -1,0 +1,62 @@
+/** Refusals, as RFC 9457 has them. */
+
+import { type Code, TidemarkError } from "../core/errors.ts";
+import { answer } from "./answer.ts";
+
+/** The status of the errors a client can do something about. */
+const STATUSES: { readonly [code in Code]?: number } = {
+  TIDEMARK_REQUEST_INVALID: 400,
+  TIDEMARK_KEY_INVALID: 400,
+  TIDEMARK_ROUTE_UNKNOWN: 404,
+  TIDEMARK_ACTOR_UNKNOWN: 404,
+  TIDEMARK_KEY_UNKNOWN: 404,
+  TIDEMARK_LOG_TOPIC_UNKNOWN: 404,
+  TIDEMARK_REQUEST_TOO_LARGE: 413,
+  TIDEMARK_RECORD_TOO_LARGE: 413,
+  TIDEMARK_NOT_READY: 503,
+  TIDEMARK_BUSY: 503,
+  TIDEMARK_STOPPED: 503,
+  TIDEMARK_STORE_CLOSED: 503,
+  TIDEMARK_LOG_CLOSED: 503,
+  TIDEMARK_LOG_OFFSET_OUT_OF_RANGE: 503, // the log forgot records while they were read
+};
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** How long a client shall wait before it tries again, in seconds. */
+const RETRY_AFTER_S = "1";
+
+/** What a problem says beside its status. */
+export interface ProblemInit {
+  readonly detail: string;
+  readonly code?: Code;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of its body. */
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
+/** A problem as a response. */
+export function problem(status: number, { detail, code, headers = {}, members = {} }: ProblemInit): Response {
+  const body = { type: "about:blank", title: TITLES[status], status, detail, code, ...members };
+  const retry = status === 503 ? { "retry-after": RETRY_AFTER_S } : {};
+  return answer(JSON.stringify(body) + "\n", "application/problem+json", { status, headers: { ...retry, ...headers } });
+}
+
+/** What an error means for the client. One it cannot do anything about goes to `onError`, and only its code is told. */
+export function problemOf(error: unknown, onError: (error: unknown) => void): Response {
+  const known = error instanceof TidemarkError ? error : undefined;
+  const status = known && STATUSES[known.code];
+  if (known && status !== undefined) return problem(status, { detail: known.message, code: known.code });
+  onError(error);
+  const detail =
+    "Cannot answer: something failed that the request is not to blame for; the service's own log says what";
+  return problem(500, { detail, ...(known && { code: known.code }) });
+}

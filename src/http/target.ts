@@ -1,0 +1,65 @@
+/** What a URL asks for: the segments of its path and its parameters, decoded once. */
+
+import { TidemarkError } from "../core/errors.ts";
+
+/** How much of what a client sent stands in a message about it, in UTF-16 units. */
+const QUOTE_MAX = 100;
+
+/** What a client sent, for a message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > QUOTE_MAX ? `${text.slice(0, QUOTE_MAX)}…` : text);
+}
+
+/** Decodes %-sequences, once. @throws TIDEMARK_REQUEST_INVALID */
+export function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TidemarkError(
+      "TIDEMARK_REQUEST_INVALID",
+      `Cannot read ${quoted(text)} in the URL: a %-sequence is not UTF-8; encode with encodeURIComponent`,
+    );
+  }
+}
+
+/** The parameters of a URL. */
+export class Query {
+  readonly #values = new Map<string, string>();
+
+  /**
+   * @param search what follows the question mark: `name=value&…`, where `+` is a space
+   * @param known the names the route takes
+   * @throws TIDEMARK_REQUEST_INVALID for any other name, and for one that is there twice
+   */
+  constructor(search: string, known: readonly string[]) {
+    for (const pair of search.split("&")) {
+      if (pair === "") continue;
+      const [name, ...rest] = pair.replaceAll("+", " ").split("=");
+      const text = decoded(name!);
+      if (!known.includes(text) || this.#values.has(text)) {
+        const takes = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}, each once`;
+        throw new TidemarkError(
+          "TIDEMARK_REQUEST_INVALID",
+          `Cannot use parameter ${quoted(text)} with this route: ${takes}`,
+        );
+      }
+      this.#values.set(text, decoded(rest.join("=")));
+    }
+  }
+
+  /** A parameter's value, undefined when it is not there. */
+  text(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  /** A parameter as a whole number from 0. @throws TIDEMARK_REQUEST_INVALID */
+  whole(name: string): number | undefined {
+    const text = this.#values.get(name);
+    if (text === undefined) return undefined;
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw new TidemarkError(
+      "TIDEMARK_REQUEST_INVALID",
+      `Cannot use ${quoted(text)} as ${name}: give a whole number from 0`,
+    );
+  }
+}

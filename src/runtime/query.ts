@@ -1,0 +1,105 @@
+import type { ActorDefinition } from "../core/actor.ts";
+import type { Checkpoint } from "../core/checkpoint.ts";
+import { Instances } from "../core/instance.ts";
+import { parseWindowRow, prefixEnd, timeText } from "../core/row.ts";
+import type { WatermarkJson } from "../core/watermark.ts";
+import type { Span } from "../core/window.ts";
+import { CHECKPOINT_ROW } from "../core/row.ts";
+import type { Store } from "../store/store.ts";
+import type { StoreCheckpoint } from "./changelog.ts";
+
+/** Rows read at a time by a scan. */
+const PAGE_ROWS = 1_000;
+
+/** Open windows of one key that are answered at most. */
+const WINDOWS_MAX = 1_000;
+
+/** The committed state of one actor. */
+export interface ActorState {
+  readonly key: string;
+  /** Only for windowed actors. */
+  readonly window?: Span;
+  /** The machine's state value; absent for a reducer. */
+  readonly state?: unknown;
+  /** The machine's context, or a reducer's state. */
+  readonly context: unknown;
+}
+
+/** Where a task stood when its state was read. */
+export interface Standing {
+  readonly partition: number;
+  /** The position of the next record of each input, as `topic/partition`. */
+  readonly positions: Readonly<Record<string, number>>;
+  readonly watermark: WatermarkJson;
+}
+
+/** Reads the committed rows of one actor in the store of one task. */
+export class ActorReader {
+  readonly #store: Store;
+  readonly #actor: ActorDefinition;
+  readonly #instances: Instances;
+
+  constructor(store: Store, actor: ActorDefinition) {
+    this.#store = store;
+    this.#actor = actor;
+    this.#instances = new Instances(actor, actor.folder, 0);
+  }
+
+  /** The state of a key, and where the task stood with it. */
+  async get(key: string): Promise<{ state: ActorState | undefined; standing: Standing | undefined }> {
+    const [value, checkpoint] = await this.#store.getMany([this.#instances.prefix + key, CHECKPOINT_ROW]);
+    return { state: value === undefined ? undefined : this.#state(key, value), standing: standingOf(checkpoint) };
+  }
+
+  /** The open windows of a key, the first to close first. Skips from one window end to the next, whatever lies between. */
+  async windows(key: string): Promise<ActorState[]> {
+    const { prefix } = this.#instances;
+    const found: ActorState[] = [];
+    let gte = prefix;
+    while (found.length < WINDOWS_MAX) {
+      const [first] = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: 1 });
+      if (!first) break;
+      const { end } = parseWindowRow(first[0], prefix);
+      const [value] = await this.#store.getMany([`${prefix}${timeText(end)}!${key}`]);
+      if (value !== undefined) found.push(this.#state(key, value, end));
+      gte = prefixEnd(`${prefix}${timeText(end)}!`);
+    }
+    return found;
+  }
+
+  /** All states of the actor in the order of their rows. What is committed meanwhile may or may not be seen. */
+  async *scan(): AsyncGenerator<ActorState> {
+    const { prefix } = this.#instances;
+    for (let gte = prefix;;) {
+      const rows = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: PAGE_ROWS });
+      for (const [row, value] of rows) {
+        if (!this.#actor.window) {
+          yield this.#state(row.slice(prefix.length), value);
+        } else {
+          const { end, key } = parseWindowRow(row, prefix);
+          yield this.#state(key, value, end);
+        }
+      }
+      if (rows.length < PAGE_ROWS) return;
+      gte = rows.at(-1)![0] + "\0";
+    }
+  }
+
+  #state(key: string, value: string, end?: number): ActorState {
+    const { window, folder } = this.#actor;
+    const { state, context } = folder.view(this.#instances.decode(value));
+    return {
+      key,
+      ...(end !== undefined && { window: { start: end - window!.sizeMs, end } }),
+      ...(state !== undefined && { state }),
+      context,
+    };
+  }
+}
+
+function standingOf(row: string | undefined): Standing | undefined {
+  if (row === undefined) return undefined;
+  const { partition, inputs, watermark }: Checkpoint = (JSON.parse(row) as StoreCheckpoint).checkpoint;
+  const positions = Object.fromEntries(inputs.map(({ topic, offset }) => [`${topic}/${partition}`, offset]));
+  return { partition, positions, watermark };
+}

@@ -1,0 +1,45 @@
+import type { LogRecord, TopicPartition } from "../core/record.ts";
+import type { Log } from "../log/log.ts";
+import { unknownTopic } from "./publish.ts";
+
+/** Which records of a topic to read. */
+export interface ReadOptions {
+  /** Only this partition. Default: all, one after the other. */
+  readonly partition?: number;
+  /** From this offset on, in each partition. Default: the log start. */
+  readonly from?: number;
+  /** At most this many records. Default: all that the log holds now. */
+  readonly limit?: number;
+}
+
+/**
+ * The committed records of a topic as the log holds them now, in offset order per partition. Records that come later are
+ * not waited for.
+ * @throws TIDEMARK_LOG_TOPIC_UNKNOWN
+ */
+export async function* readTopic(
+  log: Log,
+  topic: string,
+  { partition, from = 0, limit = Infinity }: ReadOptions = {},
+): AsyncGenerator<LogRecord & TopicPartition> {
+  const partitions = (await log.topics([topic])).get(topic);
+  if (partitions === undefined || (partition !== undefined && !(partition >= 0 && partition < partitions))) {
+    throw unknownTopic(partition === undefined ? topic : `${topic}/${partition}`, [...(await log.topics()).keys()]);
+  }
+  let left = limit;
+  for (let index = partition ?? 0; index <= (partition ?? partitions - 1); index++) {
+    const { start, end } = await log.bounds({ topic, partition: index });
+    let next = Math.max(start, from);
+    await using reader = await log.reader([{ topic, partition: index, offset: next }]);
+    while (next < end && left > 0) {
+      for (const batch of await reader.poll({ maxBytes: 1_048_576, waitMs: 1_000 })) {
+        next = batch.next;
+        for (const record of batch.records) {
+          if (record.offset >= end) break;
+          if (left-- <= 0) return;
+          yield { ...record, topic, partition: index };
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import type { Checkpoint } from "../core/checkpoint.ts";
+import { TidemarkError } from "../core/errors.ts";
+import { CHECKPOINT_ROW } from "../core/row.ts";
+import type { Log, Producer } from "../log/log.ts";
+import type { Change, Store, Stores } from "../store/store.ts";
+import { checkpointRow, fenceRecord, readEntry, type StoreCheckpoint } from "./changelog.ts";
+
+/** Rows written to the store at a time. */
+const CHUNK_ROWS = 2_000;
+const POLL = { maxBytes: 4 * 1_048_576, waitMs: 1_000 } as const;
+
+/** Which task, and where its truth lies. */
+export interface TaskPlace {
+  readonly app: string;
+  readonly group: string;
+  readonly partition: number;
+  readonly changelog: string;
+  /** The name of its store. */
+  readonly store: string;
+}
+
+export interface Restored {
+  readonly store: Store;
+  /** Undefined when the task never committed. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Changelog records that had to be read. */
+  readonly records: number;
+}
+
+/**
+ * Brings a task's store to the end of its changelog: equal, it is used; behind, it is rolled forward; ahead, of another
+ * task, damaged or unreadable, it is thrown away and rebuilt. Only a store of another app is left alone.
+ * @throws TIDEMARK_STORE_FOREIGN, and what the log and the store throw
+ */
+export async function restore(
+  place: TaskPlace,
+  log: Log,
+  stores: Stores,
+  producer: Producer,
+  onNotice: (message: string) => void,
+  now: number,
+): Promise<Restored> {
+  const fence = await writeFence(place, producer, now);
+  let store = await openStore(place, stores, onNotice);
+  try {
+    const known = await ownCheckpoint(place, store);
+    const rolled = await rollForward(place, log, store, known, fence);
+    if (rolled) return { store, ...rolled };
+    onNotice(`The store of task ${place.store} does not continue its changelog: rebuilding it`);
+    await store.close();
+    await stores.destroy(place.store);
+    store = await stores.open(place.store);
+    const rebuilt = await rollForward(place, log, store, undefined, fence);
+    return { store, ...rebuilt! };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function writeFence({ changelog, partition }: TaskPlace, producer: Producer, now: number): Promise<number> {
+  const transaction = await producer.begin();
+  await transaction.send(changelog, partition, [fenceRecord(now)]);
+  const [ack] = await transaction.commit();
+  return ack!.first;
+}
+
+async function openStore({ store }: TaskPlace, stores: Stores, onNotice: (message: string) => void): Promise<Store> {
+  try {
+    return await stores.open(store);
+  } catch (error) {
+    if (!(error instanceof TidemarkError && error.code === "TIDEMARK_STORE_CORRUPT")) throw error;
+    onNotice(`${error.message}: rebuilding it from its changelog`);
+    await stores.destroy(store);
+    return await stores.open(store);
+  }
+}
+
+/** What the store knows of itself; "none" when it belongs to another task, undefined when it is empty. */
+async function ownCheckpoint(place: TaskPlace, store: Store): Promise<StoreCheckpoint | "none" | undefined> {
+  const [row] = await store.getMany([CHECKPOINT_ROW]);
+  if (row === undefined) {
+    const [first] = await store.range({ gte: "", lt: "\u{10ffff}", limit: 1 });
+    return first ? "none" : undefined;
+  }
+  const known = JSON.parse(row) as StoreCheckpoint;
+  const { app, group, partition } = known.checkpoint;
+  if (app !== place.app) {
+    throw new TidemarkError(
+      "TIDEMARK_STORE_FOREIGN",
+      `Cannot use the store of task ${place.store} for app "${place.app}": it belongs to app "${app}"; give each app a ` +
+        `data folder of its own`,
+    );
+  }
+  return group === place.group && partition === place.partition ? known : "none";
+}
+
+/** Applies the changelog from the store's own checkpoint up to the fence. Undefined when the store is not a part of it. */
+async function rollForward(
+  { changelog, partition }: TaskPlace,
+  log: Log,
+  store: Store,
+  known: StoreCheckpoint | "none" | undefined,
+  fence: number,
+): Promise<{ checkpoint: Checkpoint | undefined; records: number } | undefined> {
+  const { start } = await log.bounds({ topic: changelog, partition });
+  if (known === "none" || (known && (known.offset < start || known.offset > fence))) return undefined;
+  await using reader = await log.reader([{ topic: changelog, partition, offset: known?.offset ?? start }]);
+  let expected = known;
+  let checkpoint = known?.checkpoint;
+  let records = 0;
+  let pending: Change[] = [];
+  for (let next = 0; next <= fence;) {
+    for (const batch of await reader.poll(POLL)) {
+      next = batch.next;
+      for (const record of batch.records) {
+        if (record.offset >= fence) break;
+        const entry = readEntry(record);
+        if (expected) {
+          // The first record must be the very checkpoint that the store has; else this is another changelog.
+          const same = record.offset === expected.offset && entry.kind === "checkpoint" &&
+            JSON.stringify(entry.checkpoint) === JSON.stringify(expected.checkpoint);
+          if (!same) return undefined;
+          expected = undefined;
+          continue;
+        }
+        records++;
+        if (entry.kind === "change") pending.push(entry.change);
+        if (entry.kind === "checkpoint") {
+          checkpoint = entry.checkpoint;
+          pending.push(checkpointRow(record.offset, checkpoint));
+        }
+        if (pending.length >= CHUNK_ROWS) {
+          await store.write(pending);
+          pending = [];
+        }
+      }
+    }
+  }
+  if (expected) return undefined;
+  if (pending.length > 0) await store.write(pending);
+  return { checkpoint, records };
+}

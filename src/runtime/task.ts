@@ -1,0 +1,244 @@
+import { TidemarkError } from "../core/errors.ts";
+import type { Input } from "../core/input.ts";
+import { Router } from "../core/router.ts";
+import type { Group } from "../core/topology.ts";
+import type { Producer, Reader } from "../log/log.ts";
+import type { Store } from "../store/store.ts";
+import { commit } from "./commit.ts";
+import type { Settings } from "./options.ts";
+import { restore } from "./restore.ts";
+
+/** A partition is not read on while this much of it waits for another input. */
+const BUFFER_BYTES = 8 * 1_048_576;
+
+/** Longest wait of a poll: how soon silence is noticed. */
+const WAIT_MS = 1_000;
+
+/** How often a watermark is passed on through a repartition topic. */
+const MARK_INTERVAL_MS = 1_000;
+
+/** Where a task is in its life. */
+export type TaskState = "created" | "restoring" | "running" | "finished" | "closed" | "failed";
+
+/** The work of one partition of a group: reads, steps and commits, until it is stopped. */
+export class Task {
+  readonly group: Group;
+  readonly partition: number;
+  /** The name of its store; part of its transactional id. */
+  readonly name: string;
+  readonly router: Router;
+  state: TaskState = "created";
+  commits = 0;
+  /** Changelog records read by the last restore. */
+  restored = 0;
+  readonly #settings: Settings;
+  readonly #stop = new AbortController();
+  readonly #quietSince = new Map<Input, number>();
+  #isFinishing = false;
+  #store: Store | undefined;
+  #producer: Producer | undefined;
+  #reader: Reader | undefined;
+  #committedAt = -Infinity;
+  #markedAt = -Infinity;
+  #marked = "";
+
+  constructor(group: Group, partition: number, partitionsOf: (topic: string) => number, settings: Settings) {
+    this.group = group;
+    this.partition = partition;
+    this.name = `${group.name}-${partition}`;
+    this.#settings = settings;
+    const { cacheEntries, commitBytes, development } = settings;
+    const app = settings.app.name;
+    this.router = new Router({ app, group, partition, partitionsOf, cacheEntries, commitBytes, development });
+  }
+
+  /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while there is none */
+  get store(): Store {
+    if (this.#store && (this.state === "running" || this.state === "finished")) return this.#store;
+    throw new TidemarkError(
+      "TIDEMARK_NOT_READY",
+      `Cannot read from task ${this.name}: it is ${this.state}; try again soon`,
+      {
+        retry: true,
+      },
+    );
+  }
+
+  /** Takes the task over and restores it; after this it is ready to run. */
+  async open(): Promise<void> {
+    const { app, log, stores, onNotice, clock } = this.#settings;
+    this.state = "restoring";
+    this.#producer = await log.producer(`${app.name}.${this.name}`);
+    const place = {
+      app: app.name,
+      group: this.group.name,
+      partition: this.partition,
+      changelog: this.group.changelog,
+      store: this.name,
+    };
+    const { store, checkpoint, records } = await restore(place, log, stores, this.#producer, onNotice, clock.now());
+    this.#store = store;
+    this.restored = records;
+    if (checkpoint) this.router.restore(checkpoint);
+    for (const input of this.router.inputs) {
+      const { start, end } = await log.bounds(input);
+      input.end = end;
+      if (!checkpoint) input.planned = input.done = start;
+    }
+    this.#reader = await log.reader(this.router.inputs.map((input) => input.position()));
+    this.state = "running";
+  }
+
+  /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stop.signal.aborted && !this.#isFinished()) await this.#turn();
+      if (!this.#stop.signal.aborted) this.state = "finished";
+      if (this.router.hasProgress) await this.#commit();
+    } catch (error) {
+      this.state = "failed";
+      throw error;
+    }
+  }
+
+  /** Asks {@link run} to end after the step it is in. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Declares that the sources will have no more records than those in the log now: the rest is closed, then it finishes. */
+  async finish(): Promise<void> {
+    for (const input of this.router.inputs) {
+      const { end } = await this.#settings.log.bounds(input);
+      input.end = Math.max(input.end, end);
+    }
+    this.#isFinishing = true;
+  }
+
+  /** Releases everything. Committed state stays readable until then. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    if (this.state !== "failed") this.state = "closed";
+    await this.#reader?.close();
+    await this.#producer?.close();
+    await this.#store?.close();
+  }
+
+  #isFinished(): boolean {
+    return this.#isFinishing && this.router.watermark === Infinity && !this.router.isPlanned;
+  }
+
+  /** Reads once, processes what was read, and commits when it is time to. */
+  async #turn(): Promise<void> {
+    const { pollBytes } = this.#settings;
+    const batches = await this.#reader!.poll({
+      maxBytes: pollBytes,
+      waitMs: this.#waitMs(),
+      signal: this.#stop.signal,
+    });
+    for (const batch of batches) {
+      this.router.offer(batch);
+      if (batch.records.length > 0) this.#quietSince.delete(this.router.input(batch.topic));
+    }
+    await this.#work();
+    this.#noticeSilence();
+    await this.#work();
+    this.#balance();
+    if (this.#isCommitDue()) await this.#commit();
+  }
+
+  /** Plans and runs until nothing more can be done with what was read. */
+  async #work(): Promise<void> {
+    const { router } = this;
+    for (;;) {
+      router.plan(this.#settings.clock.now());
+      if (!router.isPlanned) return;
+      const reads = router.reads();
+      if (reads) {
+        const [values, pages] = await Promise.all([
+          reads.rows.length > 0 ? this.#store!.getMany(reads.rows) : [],
+          Promise.all(reads.ranges.map((range) => this.#store!.range(range))),
+        ]);
+        router.supply(values, pages);
+      }
+      if (router.run() === "full" || this.#isCommitDue()) await this.#commit();
+    }
+  }
+
+  /** Tells the router which sources have fallen silent, or will stay so. */
+  #noticeSilence(): void {
+    const now = this.#settings.clock.monotonic();
+    for (const input of this.router.inputs) {
+      const { definition } = input.plan;
+      if (!definition || !input.isEmpty || input.isAwaited) continue;
+      if (this.#isFinishing) this.router.finish(input.topic);
+      if (definition.idleAfterMs === undefined) continue;
+      const since = this.#quietSince.get(input);
+      if (since === undefined) this.#quietSince.set(input, now);
+      else if (now - since >= definition.idleAfterMs) this.router.idle(input.topic);
+    }
+  }
+
+  /** Stops reading what cannot be used yet, so that memory stays bounded. */
+  #balance(): void {
+    if (this.router.inputs.length === 1) return;
+    for (const input of this.router.inputs) {
+      if (input.bytes > BUFFER_BYTES) this.#reader!.pause(input);
+      else this.#reader!.resume(input);
+    }
+  }
+
+  #isCommitDue(): boolean {
+    const now = this.#settings.clock.monotonic();
+    if (this.#isMarkDue(now)) return true;
+    return this.router.hasProgress && now - this.#committedAt >= this.#settings.commitIntervalMs;
+  }
+
+  #isMarkDue(now: number): boolean {
+    if (!this.#forwards || this.#marked === this.#marks()) return false;
+    return now - this.#markedAt >= MARK_INTERVAL_MS || this.router.watermark === Infinity;
+  }
+
+  get #forwards(): boolean {
+    return this.group.inputs.some(({ deliveries }) => deliveries.some(({ kind }) => kind === "forward"));
+  }
+
+  /** What the next markers would say. */
+  #marks(): string {
+    return this.router.inputs.map(({ lanes }) => lanes.map(({ done }) => `${done.watermark} ${done.isIdle}`)).join();
+  }
+
+  #waitMs(): number {
+    if (this.router.isPlanned) return 0;
+    if (this.#isFinishing) return 10;
+    const now = this.#settings.clock.monotonic();
+    const commitIn = this.router.hasProgress ? this.#committedAt + this.#settings.commitIntervalMs - now : WAIT_MS;
+    const idleAfter = this.group.inputs.map(({ definition }) => definition?.idleAfterMs ?? WAIT_MS);
+    return Math.max(0, Math.min(WAIT_MS, commitIn, ...idleAfter));
+  }
+
+  async #commit(): Promise<void> {
+    const { clock, app } = this.#settings;
+    const now = clock.monotonic();
+    if (this.#isMarkDue(now)) {
+      this.router.mark(clock.now());
+      this.#marked = this.#marks();
+      this.#markedAt = now;
+    }
+    const { partition } = this;
+    const { changelog } = this.group;
+    const target = { group: app.name, changelog, partition, producer: this.#producer!, store: this.#store! };
+    await commit(this.router.collect(), target, clock.now());
+    this.router.settle();
+    this.commits++;
+    this.#committedAt = now;
+    await this.#trim();
+  }
+
+  /** What came through a repartition topic is not needed there any more. */
+  async #trim(): Promise<void> {
+    for (const input of this.router.inputs) {
+      if (!input.plan.definition) await this.#settings.log.trim(input, input.done);
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Serves a handler over node:http, on Node and on Deno: one code path, because Deno.serve has no limits on headers, time
+ * or connections.
+ */
+
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { reasonOf, TidemarkError } from "../core/errors.ts";
+import { problem } from "../http/problem.ts";
+import { requestOf } from "./request.ts";
+
+/** What one client, or all of them, may take of a service. */
+export const SERVER_LIMITS = {
+  /** Of a request's line and headers together: a key of 16 KiB fits, %-encoded. In bytes. */
+  headerBytes: 65_536,
+  /** Until the headers of a request have arrived. */
+  headersMs: 10_000,
+  /** Until all of a request has arrived. */
+  requestMs: 30_000,
+  /** Until the next request on a connection that is kept open. Node and Deno add up to a second. */
+  keepAliveMs: 5_000,
+  /** Without a byte in either direction: a client that does not take its answer. */
+  stalledMs: 60_000,
+  /** Open at the same time; further ones are closed at once. */
+  connections: 1_000,
+  /** How often the times are looked at. */
+  checkMs: 1_000,
+} as const;
+
+/** How long the rest of a request is let in that was answered before its end. */
+const LINGER_MS = 2_000;
+
+/** The same names, with any values. */
+export type ServerLimits = { readonly [name in keyof typeof SERVER_LIMITS]: number };
+
+/** Where to listen. */
+export interface Address {
+  readonly hostname: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+}
+
+/** A server that listens. */
+export interface Server {
+  /** Where it does, as in `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Takes no new requests, and resolves when those under way are answered or `deadlineMs` have passed, then broken off. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Listens and answers with a handler.
+ * @throws TIDEMARK_ADDRESS_IN_USE, TIDEMARK_OPTION_INVALID when the address is not one of this machine
+ */
+export async function listen(
+  handler: (request: Request) => Promise<Response>,
+  address: Address,
+  limits: ServerLimits = SERVER_LIMITS,
+): Promise<Server> {
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+  });
+  server.timeout = limits.stalledMs;
+  server.maxConnections = limits.connections;
+  server.on("request", (incoming, outgoing) => void respond(handler, incoming, outgoing, server));
+  server.on("clientError", refuse);
+  await bind(server, address);
+  return new ListeningServer(server, address.hostname);
+}
+
+class ListeningServer implements Server {
+  readonly url: string;
+  readonly #server: HttpServer;
+
+  constructor(server: HttpServer, hostname: string) {
+    this.#server = server;
+    const { port } = server.address() as AddressInfo;
+    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+    this.#server.close(() => {
+      clearTimeout(deadline);
+      resolve();
+    });
+    this.#server.closeIdleConnections();
+    return promise;
+  }
+}
+
+async function bind(server: HttpServer, { hostname, port }: Address): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  try {
+    server.listen(port, hostname, resolve);
+    await promise;
+  } catch (cause) {
+    const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    if ((cause as { code?: unknown }).code === "EADDRINUSE") {
+      const message = `Cannot listen on ${where}: another process does; stop it, or listen on another port`;
+      throw new TidemarkError("TIDEMARK_ADDRESS_IN_USE", message, { cause, retry: true });
+    }
+    const message = `Cannot listen on ${where}: ${
+      reasonOf(cause)
+    }; give an address of this machine and a port from 0 to 65535`;
+    throw new TidemarkError("TIDEMARK_OPTION_INVALID", message, { cause });
+  } finally {
+    server.off("error", reject);
+  }
+}
+
+async function respond(
+  handler: (request: Request) => Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  server: HttpServer,
+): Promise<void> {
+  try {
+    const request = requestOf(incoming);
+    const response = request ? await handler(request) : problem(400, {
+      detail: "Cannot understand the request: its URL or method is not one of HTTP",
+      code: "TIDEMARK_REQUEST_INVALID",
+    });
+    if (!incoming.complete || !server.listening) outgoing.shouldKeepAlive = false;
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    if (response.body && !response.headers.has("content-length")) return await pipeline(response.body, outgoing);
+    outgoing.write(new Uint8Array(await response.arrayBuffer()));
+    if (!incoming.complete) await dropRest(incoming);
+    outgoing.end();
+  } catch {
+    // The client is gone, or the answer broke off: a connection that ends in between tells the client so.
+    outgoing.destroy();
+  }
+}
+
+/**
+ * Lets the rest of a request come that was answered early, and forgets it: to a client that is still sending, a connection
+ * that is closed looks as if it had broken before there was an answer.
+ */
+async function dropRest(incoming: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const deadline = setTimeout(resolve, LINGER_MS);
+  incoming.removeAllListeners("data").on("close", resolve).on("end", resolve).resume();
+  await promise;
+  clearTimeout(deadline);
+}
+
+/** Answers what is no request of HTTP, or takes too much or too long. */
+function refuse(error: Error & { code?: string }, socket: Duplex): void {
+  const status = error.code === "HPE_HEADER_OVERFLOW"
+    ? "431 Request Header Fields Too Large"
+    : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+    ? "408 Request Timeout"
+    : "400 Bad Request";
+  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  else socket.destroy();
+}

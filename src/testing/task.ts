@@ -1,0 +1,48 @@
+import type { RowRange } from "../core/due.ts";
+import { compareText } from "../core/key.ts";
+import type { NewRecord, TopicPartition } from "../core/record.ts";
+import { Router } from "../core/router.ts";
+import type { Group } from "../core/topology.ts";
+
+/** Actors held in memory beside the changed ones. */
+const CACHE_ENTRIES = 1_000;
+
+/** Records on their way to one partition. */
+export type Output = TopicPartition & { readonly records: readonly NewRecord[] };
+
+/** The only task of a group, in memory: does all it can at once and commits. */
+export class TestTask {
+  readonly router: Router;
+  /** The committed rows. */
+  readonly rows = new Map<string, string>();
+
+  constructor(app: string, group: Group, development: boolean) {
+    const options = { app, group, partition: 0, partitionsOf: () => 1, development };
+    this.router = new Router({ ...options, cacheEntries: CACHE_ENTRIES, commitBytes: Infinity });
+  }
+
+  /** Processes what was offered, to its end, and commits. Answers with what it sends. */
+  work(): readonly Output[] {
+    const { router } = this;
+    // There is no clock: no record is from the future.
+    for (router.plan(Infinity); router.isPlanned; router.plan(Infinity)) {
+      const reads = router.reads();
+      if (reads) {
+        router.supply(reads.rows.map((row) => this.rows.get(row)), reads.ranges.map((range) => this.#range(range)));
+      }
+      router.run();
+    }
+    const { outputs, changes } = router.collect();
+    for (const [row, value] of changes) {
+      if (value === null) this.rows.delete(row);
+      else this.rows.set(row, value);
+    }
+    router.settle();
+    return outputs;
+  }
+
+  #range({ gte, lt, limit }: RowRange): [row: string, value: string][] {
+    return [...this.rows].filter(([row]) => compareText(row, gte) >= 0 && compareText(row, lt) < 0)
+      .sort(([a], [b]) => compareText(a, b)).slice(0, limit);
+  }
+}

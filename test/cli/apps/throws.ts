@@ -1,0 +1,2 @@
+/** Throws when it is imported. */
+throw new Error("the weather is bad");

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { outline } from "../../../src/cli/drawing/outline.ts";
+import { topology } from "../../../src/core/topology.ts";
+import counts from "../apps/counts.ts";
+import stages from "../apps/stages.ts";
+
+function draw({ "~app": app }: typeof counts, partitions: number): string[] {
+  return outline(app, topology(app, new Map([...app.topics.keys()].map((name) => [name, partitions]))));
+}
+
+test("with one partition an app is one group with one task", () => {
+  assert.deepEqual(draw(counts, 1), [
+    "app counts: 2 actors, 1 task",
+    "",
+    "group happenings: 1 task, state kept in counts.happenings.changelog",
+    "  reads happenings, out of order up to 10 s",
+    "    -> totals",
+    "    -> minutes",
+    "  actor totals",
+    "  actor minutes, tumbling windows of 1 min, open 0 s longer",
+    "    counted -> counts",
+    "",
+    "dead letters go to counts.dead-letters",
+  ]);
+});
+
+test("internal topics, late records and where everything goes are told", () => {
+  assert.deepEqual(draw(stages, 3), [
+    "app stages: 1 actor, 6 tasks",
+    "",
+    "group orders: 3 tasks, state kept in stages.orders.changelog",
+    "  reads orders, in order",
+    "    -> per-day",
+    "  reads stages.per-day.repartition, an internal topic",
+    "    -> per-day",
+    "  actor per-day, tumbling windows of 1 day, open 2 h longer",
+    '    say "sum" -> sums',
+    "    late records -> too-late",
+    "",
+    "group returns: 3 tasks, state kept in stages.returns.changelog",
+    "  reads returns, out of order up to 1500 ms",
+    "    -> stages.per-day.repartition",
+    "",
+    "dead letters go to stages.dead-letters",
+  ]);
+});

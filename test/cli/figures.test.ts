@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { figuresOf } from "../../src/cli/figures.ts";
+import { start } from "../../src/runtime/runtime.ts";
+import { memoryLog } from "../../src/log/memory/log.ts";
+import { memoryStores } from "../../src/store/memory/store.ts";
+import counts from "./apps/counts.ts";
+import stages from "./apps/stages.ts";
+
+const MINUTE = 60_000;
+
+test("records are counted once, however many actors read them and wherever their keys live", async () => {
+  for (const partitions of [1, 3]) {
+    const runtime = await start({
+      app: counts,
+      log: memoryLog(),
+      stores: memoryStores(),
+      createPartitions: partitions,
+    });
+    assert.deepEqual(figuresOf(runtime.tasks, 2), {
+      records: 0,
+      windowsClosed: 0,
+      deadLetters: 2,
+      late: 0,
+      eventTime: undefined,
+    });
+    const records = ["a", "b", "c", "d", "a"].map((key, index) => ({ key, time: index * MINUTE }));
+    const values = [...records.map((one) => JSON.stringify(one)), "not json"];
+    await runtime.publish("happenings", values.map((value) => ({ key: "all", value })));
+    await runtime.finish();
+    const { records: counted, windowsClosed, deadLetters, late } = figuresOf(runtime.tasks, 0);
+    assert.deepEqual([counted, windowsClosed, deadLetters, late], [6, 5, 1, 0], `${partitions} partitions`);
+    await runtime.stop();
+  }
+});
+
+test("event time is the latest that was seen, and late records are counted", async () => {
+  const runtime = await start({ app: counts, log: memoryLog(), stores: memoryStores(), createPartitions: 1 });
+  const values = [5 * MINUTE, 3 * MINUTE, 5 * MINUTE - 1].map((time) => JSON.stringify({ key: "a", time }));
+  await runtime.publish("happenings", values.map((value) => ({ value })));
+  while (figuresOf(runtime.tasks, 0).records < 3) await new Promise((resolve) => setImmediate(resolve));
+  const { eventTime, late } = figuresOf(runtime.tasks, 0);
+  assert.deepEqual([eventTime, late], [5 * MINUTE, 1]);
+  await runtime.stop();
+});
+
+test("an actor that reads two topics counts the records of both", async () => {
+  const runtime = await start({ app: stages, log: memoryLog(), stores: memoryStores(), createPartitions: 1 });
+  const value = JSON.stringify({ customer: "anna", item: "tea" });
+  await runtime.publish("orders", [{ value }, { value }]);
+  await runtime.publish("returns", [{ value }]);
+  await runtime.finish();
+  assert.equal(figuresOf(runtime.tasks, 0).records, 3);
+  await runtime.stop();
+});

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { memoryStores } from "../../src/store/memory/store.ts";
+import { openSite } from "./site.ts";
+
+test("the process is alive and not ready while a task restores, and ready when all run", async () => {
+  const inner = memoryStores();
+  const gate = Promise.withResolvers<void>();
+  const stores = {
+    open: async (name: string) => {
+      if (name === "totals.repartition-1") await gate.promise;
+      return await inner.open(name);
+    },
+    destroy: (name: string) => inner.destroy(name),
+  };
+  await using site = await openSite({ runtime: { stores } });
+  assert.equal((await site.ask("/livez")).status, 200);
+  while (site.runtime.tasks.filter(({ state }) => state === "running").length < 9) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const response = await site.ask("/readyz");
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get("retry-after"), "1");
+  const body = await response.json();
+  assert.equal(body.code, "TIDEMARK_NOT_READY");
+  assert.equal(body.detail, "Not ready: task totals.repartition-1 is restoring");
+  assert.equal(body.tasks.length, 10);
+  assert.deepEqual(body.tasks.find(({ task }: { task: string }) => task === "views-0"), {
+    task: "views-0",
+    state: "running",
+  });
+  gate.resolve();
+  await site.runtime.opened;
+  const ready = await site.ask("/readyz");
+  assert.equal(ready.status, 200);
+  assert.equal((await ready.json()).status, "ready");
+});
+
+test("a stopped service is alive and not ready", async () => {
+  const site = await openSite();
+  await site.runtime.opened;
+  await site.runtime.stop();
+  assert.equal((await site.ask("/readyz")).status, 503);
+  assert.equal((await site.ask("/livez")).status, 200);
+});
+
+test("metrics are passed on as Prometheus reads them", async () => {
+  await using site = await openSite({ metrics: () => Promise.resolve("# HELP x x\nx 1\n") });
+  const response = await site.ask("/metrics");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  assert.equal(await response.text(), "# HELP x x\nx 1\n");
+});
+
+test("without metrics there is no such route", async () => {
+  await using site = await openSite();
+  const response = await site.ask("/metrics");
+  assert.equal(response.status, 404);
+  assert.equal((await response.json()).code, "TIDEMARK_ROUTE_UNKNOWN");
+});
+
+test("the topology names groups, inputs, where records go and the internal topics", async () => {
+  await using site = await openSite();
+  const { groups, actors, repartitions } = await (await site.ask("/topology")).json();
+  assert.deepEqual(groups.find(({ name }: { name: string }) => name === "views"), {
+    name: "views",
+    partitions: 2,
+    changelog: "site.views.changelog",
+    actors: [],
+    inputs: [{
+      topic: "views",
+      internal: false,
+      deliveries: [{ kind: "forward", actor: "totals" }, { kind: "forward", actor: "per-minute" }],
+    }],
+  });
+  assert.equal(actors[0].name, "totals");
+  assert.equal(actors[0].group, "totals.repartition");
+  assert.deepEqual(
+    repartitions.map(({ topic, partitions }: { topic: string; partitions: number }) => `${topic} ${partitions}`).sort(),
+    ["site.per-minute.repartition 2", "site.tagged.repartition 2", "site.totals.repartition 2"],
+  );
+});
