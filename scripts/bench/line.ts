@@ -124,7 +124,7 @@ async function line(directory: string, records: number, kind: "reducer" | "xstat
   const began = performance.now();
   if (fed) await feed();
   const stores = levelStores(join(directory, "stores"));
-  await using runtime = await start({ app: apps[kind], log, stores });
+  const runtime = await start({ app: apps[kind], log, stores });
   await runtime.finish();
   const took = performance.now() - began;
   let sum = 0;

@@ -170,8 +170,9 @@ export class Router {
       }
       this.#process(step);
       this.#plan.shift();
+      if (this.#isFull()) return "full";
     }
-    return this.#isFull() ? "full" : "done";
+    return "done";
   }
 
   /** Adds a marker with each source partition's watermark to every repartition topic this group writes. */

@@ -10,8 +10,8 @@ export interface Draft {
   send(topic: string, partition: number, records: readonly NewRecord[]): void;
   /** Takes positions of a group in, or throws. */
   offsets(group: string, positions: readonly Position[]): void;
-  /** Makes everything visible at once. `check` throws when the draft may no longer be committed; ask it last. */
-  commit(check: () => void): Promise<Ack[]>;
+  /** Makes everything visible at once. A new owner of the transactional id has to wait until this has ended. */
+  commit(): Promise<Ack[]>;
 }
 
 /** The producers of one log: the newest of each transactional id owns it. */
@@ -100,7 +100,7 @@ class LocalTransaction implements Transaction {
   async commit(): Promise<Ack[]> {
     this.#checkOpen();
     this.#state = "committing";
-    const commit = this.#draft.commit(this.#check).finally(() => this.#state = "ended");
+    const commit = this.#draft.commit().finally(() => this.#state = "ended");
     this.settled = commit.then(() => {}, () => {});
     return await commit;
   }

@@ -29,17 +29,23 @@ export async function* readTopic(
   let left = limit;
   for (let index = partition ?? 0; index <= (partition ?? partitions - 1); index++) {
     const { start, end } = await log.bounds({ topic, partition: index });
-    let next = Math.max(start, from);
-    await using reader = await log.reader([{ topic, partition: index, offset: next }]);
-    while (next < end && left > 0) {
+    for await (const record of readPartition(log, { topic, partition: index }, Math.max(start, from), end)) {
+      if (left-- <= 0) return;
+      yield { ...record, topic, partition: index };
+    }
+  }
+}
+
+async function* readPartition(log: Log, from: TopicPartition, offset: number, end: number): AsyncGenerator<LogRecord> {
+  const reader = await log.reader([{ ...from, offset }]);
+  try {
+    for (let next = offset; next < end;) {
       for (const batch of await reader.poll({ maxBytes: 1_048_576, waitMs: 1_000 })) {
         next = batch.next;
-        for (const record of batch.records) {
-          if (record.offset >= end) break;
-          if (left-- <= 0) return;
-          yield { ...record, topic, partition: index };
-        }
+        yield* batch.records.filter((record) => record.offset < end);
       }
     }
+  } finally {
+    await reader.close();
   }
 }

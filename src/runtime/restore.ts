@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
+import type { LogRecord } from "../core/record.ts";
 import { CHECKPOINT_ROW } from "../core/row.ts";
 import type { Log, Producer } from "../log/log.ts";
 import type { Change, Store, Stores } from "../store/store.ts";
@@ -45,13 +46,13 @@ export async function restore(
   try {
     const known = await ownCheckpoint(place, store);
     const rolled = await rollForward(place, log, store, known, fence);
-    if (rolled) return { store, ...rolled };
+    if (rolled) return { store, checkpoint: rolled.checkpoint, records: rolled.records };
     onNotice(`The store of task ${place.store} does not continue its changelog: rebuilding it`);
     await store.close();
     await stores.destroy(place.store);
     store = await stores.open(place.store);
     const rebuilt = await rollForward(place, log, store, undefined, fence);
-    return { store, ...rebuilt! };
+    return { store, checkpoint: rebuilt!.checkpoint, records: rebuilt!.records };
   } catch (error) {
     await store.close();
     throw error;
@@ -105,39 +106,67 @@ async function rollForward(
 ): Promise<{ checkpoint: Checkpoint | undefined; records: number } | undefined> {
   const { start } = await log.bounds({ topic: changelog, partition });
   if (known === "none" || (known && (known.offset < start || known.offset > fence))) return undefined;
-  await using reader = await log.reader([{ topic: changelog, partition, offset: known?.offset ?? start }]);
-  let expected = known;
-  let checkpoint = known?.checkpoint;
-  let records = 0;
-  let pending: Change[] = [];
-  for (let next = 0; next <= fence;) {
-    for (const batch of await reader.poll(POLL)) {
-      next = batch.next;
-      for (const record of batch.records) {
-        if (record.offset >= fence) break;
-        const entry = readEntry(record);
-        if (expected) {
-          // The first record must be the very checkpoint that the store has; else this is another changelog.
-          const same = record.offset === expected.offset && entry.kind === "checkpoint" &&
-            JSON.stringify(entry.checkpoint) === JSON.stringify(expected.checkpoint);
-          if (!same) return undefined;
-          expected = undefined;
-          continue;
+  const reader = await log.reader([{ topic: changelog, partition, offset: known?.offset ?? start }]);
+  try {
+    const roll = new Roll(store, known);
+    for (let next = 0; next <= fence;) {
+      for (const batch of await reader.poll(POLL)) {
+        next = batch.next;
+        for (const record of batch.records) {
+          if (record.offset < fence && !roll.take(record)) return undefined;
         }
-        records++;
-        if (entry.kind === "change") pending.push(entry.change);
-        if (entry.kind === "checkpoint") {
-          checkpoint = entry.checkpoint;
-          pending.push(checkpointRow(record.offset, checkpoint));
-        }
-        if (pending.length >= CHUNK_ROWS) {
-          await store.write(pending);
-          pending = [];
-        }
+        await roll.flush(CHUNK_ROWS);
       }
     }
+    if (roll.isExpecting) return undefined;
+    await roll.flush(1);
+    return roll;
+  } finally {
+    await reader.close();
   }
-  if (expected) return undefined;
-  if (pending.length > 0) await store.write(pending);
-  return { checkpoint, records };
+}
+
+/** A store on its way to the end of its changelog. */
+class Roll {
+  checkpoint: Checkpoint | undefined;
+  records = 0;
+  readonly #store: Store;
+  #expected: StoreCheckpoint | undefined;
+  #pending: Change[] = [];
+
+  constructor(store: Store, known: StoreCheckpoint | undefined) {
+    this.#store = store;
+    this.#expected = known;
+    this.checkpoint = known?.checkpoint;
+  }
+
+  /** Whether the store's own checkpoint has not been met yet. */
+  get isExpecting(): boolean {
+    return this.#expected !== undefined;
+  }
+
+  /** Takes a record. False when this is not the changelog the store is from: the first record must be its very checkpoint. */
+  take(record: LogRecord): boolean {
+    const entry = readEntry(record);
+    if (this.#expected) {
+      const { offset, checkpoint } = this.#expected;
+      this.#expected = undefined;
+      return record.offset === offset && entry.kind === "checkpoint" &&
+        JSON.stringify(entry.checkpoint) === JSON.stringify(checkpoint);
+    }
+    this.records++;
+    if (entry.kind === "change") this.#pending.push(entry.change);
+    if (entry.kind === "checkpoint") {
+      this.checkpoint = entry.checkpoint;
+      this.#pending.push(checkpointRow(record.offset, entry.checkpoint));
+    }
+    return true;
+  }
+
+  /** Writes what was taken, if it is at least so many rows. */
+  async flush(least: number): Promise<void> {
+    if (this.#pending.length < least) return;
+    await this.#store.write(this.#pending);
+    this.#pending = [];
+  }
 }

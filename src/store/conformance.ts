@@ -9,8 +9,6 @@ import { modelCases } from "./conformance/model.ts";
 import { rangeCases } from "./conformance/ranges.ts";
 import { writeCases } from "./conformance/writes.ts";
 
-export type { StoreHarness } from "./conformance/case.ts";
-
 /**
  * Registers the suite for one adapter.
  * @param name how the adapter is called in test reports

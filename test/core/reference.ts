@@ -16,6 +16,7 @@ export interface Row {
 /** One partition of a topic. Undefined stands for an offset without a record. */
 export interface Source {
   readonly topic: string;
+  readonly partition: number;
   readonly maxOutOfOrderness: number;
   readonly rows: readonly (Row | undefined)[];
 }
@@ -40,9 +41,9 @@ export interface Outcome {
   readonly results: readonly Result[];
   /** The numbers that plain actors hold in the end, by "actor key". */
   readonly held: Readonly<Record<string, readonly number[]>>;
-  /** "actor topic offset" of each late record. */
+  /** "actor topic partition offset" of each late record. */
   readonly late: readonly string[];
-  /** "topic offset actor" of each dead letter. */
+  /** "topic partition offset actor" of each dead letter. */
   readonly dead: readonly string[];
 }
 
@@ -90,10 +91,11 @@ export function reference(sources: readonly Source[], collectors: readonly Colle
     // The lowest time first; what has no time holds nothing up.
     const heads = queues.map(([head]) => !head ? Infinity : head.row.kind === "bad" ? -Infinity : head.row.time);
     const which = queues.findIndex((queue, i) => queue.length > 0 && heads[i] === Math.min(...heads));
-    const { topic, maxOutOfOrderness } = sources[which]!;
+    const { topic, partition, maxOutOfOrderness } = sources[which]!;
     const { row, offset } = queues[which]!.shift()!;
+    const place = `${topic} ${partition} ${offset}`;
     if (row.kind === "bad") {
-      dead.push(`${topic} ${offset} `);
+      dead.push(`${place} `);
       continue;
     }
     const before = watermarks[which]!;
@@ -103,7 +105,7 @@ export function reference(sources: readonly Source[], collectors: readonly Colle
       const { name, window } = collector;
       const id = `${name} ${row.key}`;
       if (!window) {
-        if (row.kind === "poison") dead.push(`${topic} ${offset} ${name}`);
+        if (row.kind === "poison") dead.push(`${place} ${name}`);
         else collect(collector, row, held[id] ??= [], null);
         continue;
       }
@@ -113,11 +115,11 @@ export function reference(sources: readonly Source[], collectors: readonly Colle
       const end = start + window.size;
       const due = end + window.lateness;
       if (before >= due) {
-        late.push(`${name} ${topic} ${offset}`);
+        late.push(`${name} ${place}`);
         continue;
       }
       if (row.kind === "poison") {
-        dead.push(`${topic} ${offset} ${name}`);
+        dead.push(`${place} ${name}`);
         continue;
       }
       let one = open.find((one) => one.collector === collector && one.key === row.key && one.start === start);

@@ -1,11 +1,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { assign, emit, fromTransition, setup } from "xstate";
-import { type Actor, actor } from "../../src/core/actor.ts";
+import { type ActorSystem, assign, emit, fromTransition, setup } from "xstate";
+import { actor, type OutputMeta } from "../../src/core/actor.ts";
 import { type App, app } from "../../src/core/app.ts";
 import type { NewRecord } from "../../src/core/record.ts";
-import { type Topic, topic } from "../../src/core/topic.ts";
+import { topic } from "../../src/core/topic.ts";
 import { tumbling, type WindowClose } from "../../src/core/window.ts";
-import type { Collector, Outcome, Result, Row } from "./reference.ts";
+import type { Collector, Outcome, Result, Row, Source } from "./reference.ts";
 import type { World } from "./world.ts";
 
 /** A schema that takes anything. */
@@ -22,7 +22,7 @@ function sound({ n, isPoison }: Add): number {
 
 type Told = { type: "told"; numbers: number[] };
 
-const list = fromTransition<number[], Add | WindowClose, never, never, Told>((numbers, event, { emit }) => {
+const list = fromTransition<number[], Add | WindowClose, ActorSystem<never>, string, Told>((numbers, event, { emit }) => {
   if (event.type === "add") return [...numbers, sound(event)];
   emit({ type: "told", numbers });
   return numbers;
@@ -52,28 +52,23 @@ const results = topic("results", { schema: anything<Omit<Result, "time">>() });
 const late = topic("late", { schema: anything<unknown>() });
 
 /** The app that {@link reference} tells the outcome of. */
-export function appOfSums(
-  sources: readonly { readonly topic: string; readonly maxOutOfOrderness: number }[],
-  collectors: readonly Collector[],
-  partitioned = false,
-): App {
-  const keyed = sources.map(({ topic: name, maxOutOfOrderness }) => {
-    const options = { schema: anything<Row>(), time: (row: Row) => row.time, partitioned };
-    const watermark = { maxOutOfOrderness: { milliseconds: maxOutOfOrderness } };
-    const source: Topic<Row> = topic(name, { ...options, watermark });
-    return source.by((row) => row.key);
+export function appOfSums(sources: readonly Source[], collectors: readonly Collector[]): App {
+  const topics = new Map(sources.map(({ topic, maxOutOfOrderness }) => [topic, maxOutOfOrderness]));
+  const keyed = [...topics].map(([name, milliseconds]) => {
+    const watermark = { maxOutOfOrderness: { milliseconds } };
+    return topic(name, { schema: anything<Row>(), time: (row) => row.time, watermark }).by((row) => row.key);
   });
   const actors = collectors.map(({ name, isPair, window }) => {
     // deno-lint-ignore no-explicit-any -- both kinds of logic, windowed or not
-    let one: Actor<any, any, any, any> = isPair ? actor(name, pair) : actor(name, list);
+    let one: any = isPair ? actor(name, pair) : actor(name, list);
     if (window) {
       const options = { offset: { milliseconds: window.offset }, allowedLateness: { milliseconds: window.lateness } };
       one = one.window(tumbling({ milliseconds: window.size }, options));
     }
     for (const source of keyed) {
-      one = one.on(source, ({ n, kind }) => ({ type: "add", n, isPoison: kind === "poison" }));
+      one = one.on(source, ({ n, kind }: Row) => ({ type: "add", n, isPoison: kind === "poison" }));
     }
-    return one.late(late).to("told", results, ({ numbers }, { key, window }) => {
+    return one.late(late).to("told", results, ({ numbers }: Told, { key, window }: OutputMeta) => {
       return { actor: name, key, start: window?.start ?? null, numbers };
     });
   });
@@ -107,9 +102,11 @@ export function outcomeOf(world: World): Outcome {
   return {
     results: texts("results").map(({ value, timestamp }) => ({ ...JSON.parse(value), time: timestamp })),
     held,
-    late: texts("late").map(({ header }) => `${header("late.actor")} ${header("late.topic")} ${header("late.offset")}`),
-    dead: texts("sums.dead-letters").map(({ header }) =>
-      `${header("dlq.topic")} ${header("dlq.offset")} ${header("dlq.actor")}`
-    ),
+    late: texts("late").map(({ header }) => `${header("late.actor")} ${place(header, "late")}`),
+    dead: texts("sums.dead-letters").map(({ header }) => `${place(header, "dlq")} ${header("dlq.actor")}`),
   };
+}
+
+function place(header: (name: string) => string, prefix: string): string {
+  return ["topic", "partition", "offset"].map((name) => header(`${prefix}.${name}`)).join(" ");
 }

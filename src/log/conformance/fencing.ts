@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TidemarkError } from "../../core/errors.ts";
-import { type Add, record, refused, unique } from "./case.ts";
+import { type Add, record, refused, unique, values } from "./case.ts";
 
 /** A newer producer of a transactional id takes everything over; an older one can do no harm. */
 export function fencingCases(add: Add): void {
@@ -96,8 +96,12 @@ export function fencingCases(add: Add): void {
         return false;
       });
       const newer = await c.log.producer(id);
-      const found = [await c.values(topic, 0), await c.values(topic, 1)];
-      assert.deepEqual(found, await committing ? [["a", "b"], ["c"]] : [[], []]);
+      const ends = [await c.log.bounds({ topic, partition: 0 }), await c.log.bounds({ topic, partition: 1 })];
+      const found = [await c.contents(topic, 0), await c.contents(topic, 1)];
+      assert.deepEqual(found.map(values), await committing ? [["a", "b"], ["c"]] : [[], []]);
+      for (const [partition, { end }] of ends.entries()) {
+        assert.ok(found[partition]!.every(({ offset }) => offset < end), "it came after the take-over");
+      }
       await Promise.all([older.close(), newer.close()]);
     }
   });

@@ -97,5 +97,7 @@ function countOf(
 }
 
 function joined(records: LogRecord[], more: LogRecord[]): LogRecord[] {
-  return records.length === 0 ? more : records.concat(more);
+  if (records.length === 0) return more;
+  for (const record of more) records.push(record);
+  return records;
 }

@@ -38,12 +38,8 @@ export class EmbeddedDraft implements Draft {
     for (const { topic, partition, offset } of positions) this.#positions.push([group, { topic, partition, offset }]);
   }
 
-  async commit(check: () => void): Promise<Ack[]> {
-    check();
-    const acks = await this.#host.storage.write((changes) => {
-      check();
-      return this.#stage(changes);
-    });
+  async commit(): Promise<Ack[]> {
+    const acks = await this.#host.storage.write((changes) => this.#stage(changes));
     this.#host.grown(this.#packs.keys());
     return acks;
   }

@@ -4,7 +4,7 @@ import type { Feeder } from "./feeder.ts";
 import { findFile, type OpenFile, openFile, openIfThere } from "./file.ts";
 import type { Settings } from "./options.ts";
 import type { InputPosition } from "./position.ts";
-import { resume } from "./resume.ts";
+import { openSuccessor, resume } from "./rotation.ts";
 
 const REPLACED = "was rotated or replaced while nothing was running";
 const TRUNCATED = "was truncated or written anew";
@@ -42,7 +42,7 @@ export class FileFeed {
       if (this.#settings.signal.aborted) return;
       await this.#feeder.finish();
       if (this.#file!.path === this.#path) return;
-      await this.#turnTo(await openFile(this.#path), 0, 0);
+      await this.#turnTo(await openSuccessor(this.#path, this.#file!) ?? await openFile(this.#path), 0, 0);
     }
   }
 
@@ -85,7 +85,7 @@ export class FileFeed {
   }
 
   async #turnToSuccessor(): Promise<void> {
-    const successor = await openIfThere(this.#path);
+    const successor = await openSuccessor(this.#path, this.#file!);
     if (!successor) return;
     try {
       await this.#feeder.finish();

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { storeConformance } from "../../../src/store/conformance.ts";
-import { levelStores } from "../../../src/store/level/store.ts";
-import type { Stores } from "../../../src/store/store.ts";
+import { storeConformance } from "../../src/store/conformance.ts";
+import { levelStores } from "../../src/store/level/store.ts";
+import type { Stores } from "../../src/store/store.ts";
 
 const directories = new Map<Stores, string>();
 
