@@ -20,8 +20,8 @@ export class PlainDisplay implements Display {
   start(watched: Watched): void {
     const { app, url, dataDir } = watched;
     this.#watched = watched;
-    if (url !== undefined) this.#say(`listening on ${url}`);
-    this.#say(`running ${app}, data in ${dataDir}`);
+    if (url !== undefined) void this.#say(`listening on ${url}`);
+    void this.#say(`running ${app}, data in ${dataDir}`);
     this.#timer = setInterval(() => this.#tell(), TELL_MS);
   }
 
@@ -31,17 +31,17 @@ export class PlainDisplay implements Display {
 
   async end(): Promise<void> {
     clearInterval(this.#timer);
-    if (this.#watched) await this.#out.write(`ended: ${summary(this.#watched.figures())}\n`);
+    if (this.#watched) await this.#say(`ended: ${summary(this.#watched.figures())}`);
   }
 
   #tell(): void {
     const text = summary(this.#watched!.figures());
-    if (text !== this.#told) this.#say(text);
+    if (text !== this.#told) void this.#say(text);
     this.#told = text;
   }
 
-  #say(line: string): void {
-    this.#out.write(`${line}\n`).catch(() => {}); // the output's own `closed` tells
+  async #say(line: string): Promise<void> {
+    await this.#out.write(`${line}\n`).catch(() => {}); // the output's own `closed` tells
   }
 }
 

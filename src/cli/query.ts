@@ -32,5 +32,5 @@ async function printKey(source: Source, actor: string, key: string, out: Output)
     const shown = JSON.stringify(key.length > 100 ? `${key.slice(0, 100)}…` : key);
     throw new TidemarkError("TIDEMARK_KEY_UNKNOWN", `Cannot find key ${shown}: actor "${actor}" has no state for it`);
   }
-  for (const { window, state, context } of states) await out.line(JSON.stringify({ key, window, state, context }));
+  for (const state of states) await out.line(state);
 }

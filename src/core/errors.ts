@@ -52,6 +52,7 @@ export const CODES = {
   TIDEMARK_KEY_UNKNOWN: "an actor has no state for that key",
   TIDEMARK_NOT_READY: "the task that owns the key is not running yet",
   TIDEMARK_STOPPED: "the runtime has been stopped",
+  TIDEMARK_STOP_TIMEOUT: "a service could not end within its deadline",
   // input, http, cli
   TIDEMARK_INPUT_UNREADABLE: "an input file cannot be opened or read",
   TIDEMARK_REQUEST_INVALID: "a request's body, parameter or method is not what the route takes",

@@ -110,6 +110,14 @@ export class Instances {
     this.#young = new Map();
   }
 
+  /** Keeps one that somebody refers to: whoever looks for it must find this very one. */
+  keep(instance: Instance): void {
+    if (instance.isClosed) return;
+    const id = instance.row.slice(this.prefix.length);
+    this.#old.delete(id);
+    this.#young.set(id, instance);
+  }
+
   /** The snapshot in a row. @throws TIDEMARK_SNAPSHOT_UNREADABLE */
   decode(value: string): Snapshot {
     const [format, , state] = JSON.parse(value) as [number, number, unknown];

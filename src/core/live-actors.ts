@@ -19,6 +19,8 @@ export class LiveActors {
   readonly #homes = new Map<ActorDefinition, Instances>();
   /** In the order of the actors' names, which decides between windows that are due at the same time. */
   readonly #windows: readonly OpenWindows[];
+  /** Those that what is planned refers to. */
+  #planned: Instance[] = [];
   #missing: Instance[] = [];
   #dirty: Instance[] = [];
   #due = -Infinity;
@@ -68,6 +70,7 @@ export class LiveActors {
       if (before >= end + window.allowedLatenessMs) return undefined;
       instance = home.ofWindow(key, start, end);
     }
+    this.#planned.push(instance);
     if (!instance.isLoaded) this.#missing.push(instance);
     return instance;
   }
@@ -132,12 +135,18 @@ export class LiveActors {
     return changes;
   }
 
-  /** The changes are in the store now. Unless some are planned for, actors that were not used of late may go. */
-  settle(isPlanned: boolean): void {
+  /** Nothing is planned: everybody may go. */
+  release(): void {
+    this.#planned = [];
+  }
+
+  /** The changes are in the store now; those that were not used of late may go, except when something planned needs them. */
+  settle(): void {
     for (const instance of this.#dirty) instance.settle();
     this.#dirty = [];
     for (const windows of this.#windows) windows.settle();
-    if (!isPlanned) { for (const home of this.#homes.values()) home.trim(); }
+    for (const home of this.#homes.values()) home.trim();
+    for (const instance of this.#planned) instance.home.keep(instance);
     this.#findDue();
   }
 

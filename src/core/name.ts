@@ -14,7 +14,9 @@ export function checkedName(kind: "topic" | "actor" | "app", name: string): stri
   if (typeof name === "string" && name.length <= MAX_LENGTH && LEGAL.test(name)) return name;
   throw new TidemarkError(
     "TIDEMARK_NAME_INVALID",
-    `Cannot name a ${kind} ${JSON.stringify(name)}: use 1 to ${MAX_LENGTH} letters, digits, ".", "_" or "-", ` +
+    `Cannot name ${kind === "topic" ? "a" : "an"} ${kind} ${
+      JSON.stringify(name)
+    }: use 1 to ${MAX_LENGTH} letters, digits, ".", "_" or "-", ` +
       `beginning with a letter or digit`,
   );
 }

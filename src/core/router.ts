@@ -124,6 +124,7 @@ export class Router {
   /** Plans the next records, if nothing is planned. `now` is the clock, in ms, to tell records from the future. */
   plan(now: number): void {
     if (this.isPlanned) return;
+    this.#actors.release();
     for (const { works, time, before } of this.#plan.extend(now)) {
       for (const work of works) {
         if (work.kind === "fold") work.instance = this.#actors.find(work.delivery.actor, work.key, time, before);
@@ -216,7 +217,7 @@ export class Router {
   /** The commit is known to be good, in the log and in the store. */
   settle(): void {
     this.#sequence++;
-    this.#actors.settle(this.isPlanned);
+    this.#actors.settle();
     this.#hasProgress = false;
   }
 

@@ -83,11 +83,10 @@ export function topic<S extends StandardSchemaV1>(
   options: TopicOptions<S>,
 ): Topic<StandardSchemaV1.InferOutput<S>> {
   const { schema, time, watermark, maxFuture, partitioned } = options;
-  const standard = schema["~standard"];
   if ("async" in schema && schema.async === true) throw asyncSchema(name);
   const definition: TopicDefinition = {
     name: checkedName("topic", name),
-    validate: (value) => standard.validate(value),
+    validate: (value) => validated(schema, value),
     time: time as TopicDefinition["time"],
     maxOutOfOrdernessMs: toMs(watermark?.maxOutOfOrderness ?? {}, `maxOutOfOrderness of topic "${name}"`),
     idleAfterMs: watermark?.idleAfter && toMs(watermark.idleAfter, `idleAfter of topic "${name}"`, 1),
@@ -103,6 +102,23 @@ export function topic<S extends StandardSchemaV1>(
     by: (key) => keyed(key as KeyedSource["key"]),
     byKey: () => keyed(undefined),
   };
+}
+
+/**
+ * Zod answers with a promise not only when it has to wait, but also when a check or a transform throws. Its own `safeParse`
+ * never waits: it throws the same again, or complains that it would have to.
+ */
+function validated(schema: StandardSchemaV1, value: unknown): ReturnType<TopicDefinition["validate"]> {
+  const result = schema["~standard"].validate(value);
+  if (result instanceof Promise && "safeParse" in schema && typeof schema.safeParse === "function") {
+    result.catch(() => {});
+    try {
+      schema.safeParse(value);
+    } catch (error) {
+      if (!(error instanceof Error && /synchronous parse/i.test(error.message))) throw error;
+    }
+  }
+  return result;
 }
 
 /** The error for a schema that answers with a promise: it stops the task, because no record could ever be judged. */

@@ -56,7 +56,8 @@ export interface Topology {
  *
  * A source is read directly when its topic says `partitioned: true`, or when it and everything its actor reads has one
  * partition; else its records go through `<app>.<actor>.repartition`.
- * @throws TIDEMARK_NOT_PARTITIONED when topics that one actor reads directly have different numbers of partitions
+ * @throws TIDEMARK_NOT_PARTITIONED when topics that one actor reads directly have different numbers of partitions,
+ * TIDEMARK_NAME_TAKEN when a topic is named as the one that leads to an actor
  */
 export function topology(app: AppDefinition, partitions: ReadonlyMap<string, number>): Topology {
   const inputs = new Map<string, { definition: TopicDefinition | undefined; deliveries: Delivery[] }>();
@@ -99,6 +100,17 @@ export function topology(app: AppDefinition, partitions: ReadonlyMap<string, num
       actors: app.actors.filter((actor) => topics.includes(homeTopic.get(actor)!)),
     };
   });
+  const names = new Set<string>();
+  for (const { name } of groups) {
+    if (names.has(name)) {
+      throw new TidemarkError(
+        "TIDEMARK_NAME_TAKEN",
+        `Cannot keep the state of app "${app.name}": a topic of its own and the topic that leads to one of its actors are ` +
+          `both named "${name}"; rename the actor`,
+      );
+    }
+    names.add(name);
+  }
   const home = new Map(groups.flatMap((group) => group.actors.map((actor) => [actor.name, group] as const)));
   return { groups, repartitions, home };
 }

@@ -11,6 +11,8 @@ import { minimum } from "../core/watermark.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Task, TaskState } from "../runtime/task.ts";
 
+const METER = "tidemark";
+
 /** Series of one metric at most; the default of 2,000 would mix up the counts of an app with many partitions. */
 const SERIES_MAX = 100_000;
 
@@ -23,34 +25,28 @@ const TASK_STATES: Readonly<Record<TaskState, true>> = {
   failed: true,
 };
 
-/** The metrics of a runtime. */
-export interface Metrics {
-  /** All of them as they are now. */
-  text(): Promise<string>;
-  close(): Promise<void>;
-}
-
-/** Watches a runtime. */
-export function metricsOf(runtime: Runtime): Metrics {
+/**
+ * All metrics of a runtime as they are now, in text. They are collected anew each time: a meter provider that lives on
+ * would repeat the last value of everything that is not observed any more.
+ */
+export async function metricsText(runtime: Runtime): Promise<string> {
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  const serializer = new PrometheusSerializer("", false, undefined, true, true);
   const views = [{ instrumentName: "*", aggregationCardinalityLimit: SERIES_MAX }];
   const provider = new MeterProvider({ readers: [exporter], views });
   const instruments = instrumentsOf(provider);
   const observe = (result: BatchObservableResult) => {
     for (const task of runtime.tasks) observeTask(task, instruments, result);
   };
-  provider.getMeter("tidemark").addBatchObservableCallback(observe, Object.values(instruments));
-  return {
-    text: async () => serializer.serialize((await exporter.collect()).resourceMetrics),
-    close: () => provider.shutdown(),
-  };
+  provider.getMeter(METER).addBatchObservableCallback(observe, Object.values(instruments));
+  const { resourceMetrics, errors } = await exporter.collect();
+  if (errors.length > 0) throw errors[0];
+  return new PrometheusSerializer("", false, undefined, true, true).serialize(resourceMetrics);
 }
 
 type Instruments = ReturnType<typeof instrumentsOf>;
 
 function instrumentsOf(provider: MeterProvider) {
-  const meter = provider.getMeter("tidemark");
+  const meter = provider.getMeter(METER);
   const counter = (name: string, unit: string, description: string) =>
     meter.createObservableCounter(`tidemark_${name}`, { unit, description });
   const gauge = (name: string, unit: string, description: string) =>

@@ -43,6 +43,8 @@ export interface Outcome {
   readonly held: Readonly<Record<string, readonly number[]>>;
   /** "actor topic partition offset" of each late record. */
   readonly late: readonly string[];
+  /** The same of records that came too late after their partition had been idle: never without such a partition. */
+  readonly idleReturns: readonly string[];
   /** "topic partition offset actor" of each dead letter. */
   readonly dead: readonly string[];
 }
@@ -129,5 +131,5 @@ export function reference(sources: readonly Source[], collectors: readonly Colle
   }
   close(Infinity);
   for (const [id, numbers] of Object.entries(held)) if (numbers.length === 0) delete held[id];
-  return { results, held, late, dead };
+  return { results, held, late, idleReturns: [], dead };
 }

@@ -20,7 +20,7 @@ for (const inputs of [1, 2, 3]) {
 }
 
 /** What can be said where the order in which partitions are read is left open: the same numbers in some order. */
-function unordered({ results, held, late, dead }: Outcome): Outcome {
+function unordered({ results, held, late, idleReturns, dead }: Outcome): Outcome {
   const windows = new Map<string, Outcome["results"][number]>();
   for (const result of results) {
     const id = JSON.stringify([result.actor, result.key, result.start]);
@@ -29,8 +29,11 @@ function unordered({ results, held, late, dead }: Outcome): Outcome {
   }
   return {
     results: [...windows].sort().map(([, result]) => result),
-    held: Object.fromEntries(Object.entries(held).sort().map(([id, numbers]) => [id, numbers.toSorted((a, b) => a - b)])),
+    held: Object.fromEntries(
+      Object.entries(held).sort().map(([id, numbers]) => [id, numbers.toSorted((a, b) => a - b)]),
+    ),
     late: late.toSorted(),
+    idleReturns,
     dead: dead.toSorted(),
   };
 }
@@ -46,6 +49,7 @@ function together(sources: readonly Source[], collectors: readonly Collector[]):
     results: outcomes.flatMap(({ results }) => results),
     held,
     late: outcomes.flatMap(({ late }) => late),
+    idleReturns: [],
     dead: outcomes.flatMap(({ dead }) => dead),
   });
 }
@@ -57,11 +61,49 @@ for (const partitions of [[1, 1], [3], [1, 2]]) {
         const commuting = collectors.filter(({ isPair }) => !isPair);
         const world = live(appOfSums(sources, commuting), sources, settings, choices, { isGrowing: true });
         const outcome = outcomeOf(world);
-        const windows = outcome.results.map(({ actor, key, start }) => JSON.stringify([actor, key, start]));
-        assert.equal(new Set(windows).size, windows.length, "a window was closed twice");
+        assertClosedOnce(outcome);
         assert.deepEqual(unordered(outcome), together(sources, commuting));
       }),
       { numRuns: 100 },
     );
   });
+}
+
+function assertClosedOnce({ results }: Outcome): void {
+  const windows = results.map(({ actor, key, start }) => JSON.stringify([actor, key, start]));
+  assert.equal(new Set(windows).size, windows.length, "a window was closed twice");
+}
+
+for (const partitions of [[1, 1], [3]]) {
+  test(`${partitions.join(" and ")} partitions that fall silent lose records only by coming back, and all are accounted for`, () => {
+    fc.assert(
+      fc.property(topics(...partitions), collectors, settings, choices, (sources, collectors, settings, choices) => {
+        const commuting = collectors.filter(({ isPair }) => !isPair);
+        const happenings = { isGrowing: true, isIdling: true };
+        const outcome = outcomeOf(live(appOfSums(sources, commuting), sources, settings, choices, happenings));
+        const expected = together(sources, commuting);
+        assertClosedOnce(outcome);
+        assert.deepEqual(outcome.late.toSorted(), expected.late);
+        assert.deepEqual(unordered(outcome).held, expected.held);
+        if (outcome.idleReturns.length === 0) assert.deepEqual(unordered(outcome), expected);
+        for (const { name } of commuting.filter(({ window }) => window)) {
+          const placesOf = (numbers: readonly number[]) => numbers.map((n) => placeOf(sources, n));
+          const found = [
+            ...placesOf(outcome.results.filter(({ actor }) => actor === name).flatMap(({ numbers }) => numbers)),
+            ...[...outcome.late, ...outcome.idleReturns].filter((late) => late.startsWith(`${name} `))
+              .map((late) => late.slice(name.length + 1)),
+            ...outcome.dead.filter((dead) => dead.endsWith(` ${name}`)).map((dead) => dead.slice(0, -name.length - 1)),
+          ];
+          const sent = sources.flatMap(({ rows }) => rows.flatMap((row) => (row && row.kind !== "bad" ? [row.n] : [])));
+          assert.deepEqual(found.sort(), placesOf(sent).sort());
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+}
+
+function placeOf(sources: readonly Source[], n: number): string {
+  const { topic, partition, rows } = sources.find(({ rows }) => rows.some((row) => row?.n === n))!;
+  return `${topic} ${partition} ${rows.findIndex((row) => row?.n === n)}`;
 }

@@ -22,11 +22,14 @@ function sound({ n, isPoison }: Add): number {
 
 type Told = { type: "told"; numbers: number[] };
 
-const list = fromTransition<number[], Add | WindowClose, ActorSystem<never>, string, Told>((numbers, event, { emit }) => {
-  if (event.type === "add") return [...numbers, sound(event)];
-  emit({ type: "told", numbers });
-  return numbers;
-}, []);
+const list = fromTransition<number[], Add | WindowClose, ActorSystem<never>, string, Told>(
+  (numbers, event, { emit }) => {
+    if (event.type === "add") return [...numbers, sound(event)];
+    emit({ type: "told", numbers });
+    return numbers;
+  },
+  [],
+);
 
 const pair = setup({
   types: { context: {} as { first: number }, events: {} as Add | WindowClose, emitted: {} as Told },
@@ -99,10 +102,14 @@ export function outcomeOf(world: World): Outcome {
       };
       return { header, value: new TextDecoder().decode(value!), timestamp };
     });
+  const lateOf = (reason: string) =>
+    texts("late").filter(({ header }) => header("late.reason") === reason)
+      .map(({ header }) => `${header("late.actor")} ${place(header, "late")}`);
   return {
     results: texts("results").map(({ value, timestamp }) => ({ ...JSON.parse(value), time: timestamp })),
     held,
-    late: texts("late").map(({ header }) => `${header("late.actor")} ${place(header, "late")}`),
+    late: lateOf("late"),
+    idleReturns: lateOf("idle-return"),
     dead: texts("sums.dead-letters").map(({ header }) => `${place(header, "dlq")} ${header("dlq.actor")}`),
   };
 }

@@ -156,7 +156,9 @@ export class WorldTask {
   }
 
   commit(): void {
-    const watermarks = this.router.inputs.map(({ lanes }) => lanes.map(({ done }) => `${done.watermark} ${done.isIdle}`));
+    const watermarks = this.router.inputs.map(({ lanes }) =>
+      lanes.map(({ done }) => `${done.watermark} ${done.isIdle}`)
+    );
     if (this.#marked !== `${watermarks}`) this.router.mark(this.#world.options.now);
     this.#marked = `${watermarks}`;
     const commit = this.router.collect();

@@ -59,8 +59,8 @@ async function refusal(site: Site, path: string): Promise<[number, string]> {
   return [response.status, (await response.json()).code];
 }
 
-test("the actors are listed with what they read, how they cut time and where they send", async () => {
-  await using site = await openSite();
+test("the actors are listed with what they read, how they cut time and where they send", async (t) => {
+  const site = await openSite(t);
   assert.deepEqual(await jsonOf(site, "/actors"), {
     actors: [
       { name: "totals", kind: "actor", version: 1, topics: ["views"], routes: [] },
@@ -78,8 +78,8 @@ test("the actors are listed with what they read, how they cut time and where the
   });
 });
 
-test("a state is answered with where it stands", async () => {
-  await using site = await openSite();
+test("a state is answered with where it stands", async (t) => {
+  const site = await openSite(t);
   await site.view(["a", "b", "a", "a"], 100_000);
   const { standing, ...answer } = await jsonOf(site, "/actors/totals/a");
   assert.deepEqual(answer, { actor: "totals", key: "a", state: "seen", context: { views: 3 }, lag: 0 });
@@ -90,8 +90,8 @@ test("a state is answered with where it stands", async () => {
   assert.ok(["none", 40_000].includes(standing.watermark));
 });
 
-test("a reducer has a context and no state", async () => {
-  await using site = await openSite();
+test("a reducer has a context and no state", async (t) => {
+  const site = await openSite(t);
   await site.ask("/topics/tags?key=k", {
     method: "POST",
     body: '{"tags":["x","y"]}',
@@ -103,8 +103,8 @@ test("a reducer has a context and no state", async () => {
   assert.equal("state" in answer, false);
 });
 
-test("every key can be asked for, decoded once, and is data only", async () => {
-  await using site = await openSite();
+test("every key can be asked for, decoded once, and is data only", async (t) => {
+  const site = await openSite(t);
   const properties = Object.getOwnPropertyNames(Object.prototype).length;
   await site.view([...KEYS, ...PATHLESS_KEYS], 70_000, JSON.parse('{"__proto__":{"polluted":1},"constructor":2}'));
   for (const key of KEYS) {
@@ -126,8 +126,8 @@ test("every key can be asked for, decoded once, and is data only", async () => {
   assert.equal(({} as { polluted?: unknown }).polluted, undefined);
 });
 
-test("a key is not decoded twice, and what looks like another key is not it", async () => {
-  await using site = await openSite();
+test("a key is not decoded twice, and what looks like another key is not it", async (t) => {
+  const site = await openSite(t);
   await site.view(["/a"]);
   for (const path of ["%252Fa", "%2F%2Fa", "%2fA", "%20%2Fa", "%2Fa%00"]) {
     assert.deepEqual(await refusal(site, `/actors/totals/${path}`), [404, "TIDEMARK_KEY_UNKNOWN"], path);
@@ -135,8 +135,8 @@ test("a key is not decoded twice, and what looks like another key is not it", as
   assert.equal((await jsonOf(site, "/actors/totals/%2fa")).key, "/a");
 });
 
-test("keys nobody can have are refused, keys nobody has are not found", async () => {
-  await using site = await openSite();
+test("keys nobody can have are refused, keys nobody has are not found", async (t) => {
+  const site = await openSite(t);
   await site.runtime.opened;
   for (const path of [`/actors/totals/${"x".repeat(16_385)}`, `/actors/per-minute/${"x".repeat(16_385)}/windows`]) {
     assert.deepEqual(await refusal(site, path), [400, "TIDEMARK_KEY_INVALID"]);
@@ -144,8 +144,8 @@ test("keys nobody can have are refused, keys nobody has are not found", async ()
   assert.deepEqual(await refusal(site, `/actors/totals/${"x".repeat(16_384)}`), [404, "TIDEMARK_KEY_UNKNOWN"]);
 });
 
-test("an actor the app does not have is not found", async () => {
-  await using site = await openSite();
+test("an actor the app does not have is not found", async (t) => {
+  const site = await openSite(t);
   await site.runtime.opened;
   for (const name of ["nope", "__proto__", "toString", "Totals", "%00"]) {
     for (const path of [`/actors/${name}`, `/actors/${name}/a`, `/actors/${name}/a/windows`, `/actors/${name}?key=a`]) {
@@ -154,8 +154,8 @@ test("an actor the app does not have is not found", async () => {
   }
 });
 
-test("a windowed actor answers with the open windows of a key, the first to close first", async () => {
-  await using site = await openSite();
+test("a windowed actor answers with the open windows of a key, the first to close first", async (t) => {
+  const site = await openSite(t);
   await site.view(["a", "b", "a"], 70_000);
   await site.view(["a"], 10_000);
   const expected = {
@@ -179,20 +179,20 @@ test("a windowed actor answers with the open windows of a key, the first to clos
   assert.equal(all.length, 3);
 });
 
-test("an actor without windows has no list of them", async () => {
-  await using site = await openSite();
+test("an actor without windows has no list of them", async (t) => {
+  const site = await openSite(t);
   assert.deepEqual(await refusal(site, "/actors/totals/a/windows"), [404, "TIDEMARK_ROUTE_UNKNOWN"]);
 });
 
-test("all states come as lines, however many there are", async () => {
-  await using site = await openSite();
-  const urls = Array.from({ length: 5_000 }, (_, i) => `/page/${i}`);
+test("all states come as lines, however many there are", async (t) => {
+  const site = await openSite(t);
+  const urls = Array.from({ length: 2_500 }, (_, i) => `/page/${i}`);
   await site.view(urls);
   const all = await linesOf(await site.ask("/actors/totals"));
   assert.deepEqual(all.map(({ key }) => key).sort(), urls.sort());
 });
 
-test("while a task is restored its keys are not ready, and nothing is answered in part", async () => {
+test("while a task is restored its keys are not ready, and nothing is answered in part", async (t) => {
   const inner = memoryStores();
   const gate = Promise.withResolvers<void>();
   const stores = {
@@ -202,7 +202,7 @@ test("while a task is restored its keys are not ready, and nothing is answered i
     },
     destroy: (name: string) => inner.destroy(name),
   };
-  await using site = await openSite({ runtime: { stores } });
+  const site = await openSite(t, { runtime: { stores } });
   for (const path of ["/actors/totals", "/actors/per-minute"]) {
     const response = await site.ask(path);
     assert.equal(response.status, 503);
@@ -220,8 +220,8 @@ test("while a task is restored its keys are not ready, and nothing is answered i
   assert.equal((await site.ask("/actors/totals/a")).status, 404);
 });
 
-test("a runtime that has stopped is not ready", async () => {
-  const site = await openSite();
+test("a runtime that has stopped is not ready", async (t) => {
+  const site = await openSite(t);
   await site.view(["a"]);
   await site.runtime.stop();
   for (const path of ["/actors/totals", "/actors/totals/a"]) {

@@ -34,7 +34,7 @@ test("lines are made only as fast as they are taken, and no more once the client
 
 test("what fails before the first line is thrown", async () => {
   async function* lines(): AsyncGenerator<string> {
-    throw new Error("no task");
+    yield await Promise.reject(new Error("no task"));
   }
   await assert.rejects(jsonLines(lines(), fail), /no task/);
 });

@@ -54,3 +54,16 @@ test("a body that fails or is refused is not counted any longer", async () => {
   }
   await bodies.read(request(1, 100).request, async () => {});
 });
+
+test("a body that breaks off is the client's fault, and nothing is made of its beginning", async () => {
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(1));
+      controller.error(new Error("aborted"));
+    },
+  }, { highWaterMark: 0 });
+  const init = { method: "POST", body, duplex: "half" };
+  const broken = new Request("http://x.test/", init as RequestInit);
+  const bodies = new Bodies({});
+  await assert.rejects(bodies.read(broken, () => assert.fail("used")), { code: "TIDEMARK_REQUEST_INVALID" });
+});

@@ -18,8 +18,8 @@ async function problemCode(response: Response, status: number): Promise<string> 
   return body.code;
 }
 
-test("a path without a route is refused with 404 and how to encode keys", async () => {
-  await using site = await openSite();
+test("a path without a route is refused with 404 and how to encode keys", async (t) => {
+  const site = await openSite(t);
   for (
     const path of ["/", "/nope", "/actors/", "/actors/totals/", "/actors/totals/a/b", "/actors/totals//a", "/livez/x"]
   ) {
@@ -30,8 +30,8 @@ test("a path without a route is refused with 404 and how to encode keys", async 
   }
 });
 
-test("a method that a route does not take is refused with 405 and the ones it takes", async () => {
-  await using site = await openSite();
+test("a method that a route does not take is refused with 405 and the ones it takes", async (t) => {
+  const site = await openSite(t);
   const taken: [path: string, allow: string, methods: string[]][] = [
     ["/actors", "GET, HEAD", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]],
     ["/actors/totals", "GET, HEAD", ["POST", "DELETE"]],
@@ -52,8 +52,8 @@ test("a method that a route does not take is refused with 405 and the ones it ta
   }
 });
 
-test("HEAD answers as GET does, without a body", async () => {
-  await using site = await openSite({ metrics: () => Promise.resolve("# none\n") });
+test("HEAD answers as GET does, without a body", async (t) => {
+  const site = await openSite(t, { metrics: () => Promise.resolve("# none\n") });
   await site.view(["a"]);
   const paths = [
     "/actors",
@@ -74,8 +74,8 @@ test("HEAD answers as GET does, without a body", async () => {
   }
 });
 
-test("answers say how long they are, must not be cached or guessed at, and allow no other site", async () => {
-  await using site = await openSite();
+test("answers say how long they are, must not be cached or guessed at, and allow no other site", async (t) => {
+  const site = await openSite(t);
   const response = await site.ask("/actors", { headers: { origin: "http://evil.test" } });
   assert.equal(response.headers.get("content-length"), String((await response.clone().arrayBuffer()).byteLength));
   assert.equal(response.headers.get("cache-control"), "no-store");
@@ -83,8 +83,8 @@ test("answers say how long they are, must not be cached or guessed at, and allow
   for (const [name] of response.headers) assert.doesNotMatch(name, /^access-control-/);
 });
 
-test("malformed %-sequences are refused wherever they stand", async () => {
-  await using site = await openSite();
+test("malformed %-sequences are refused wherever they stand", async (t) => {
+  const site = await openSite(t);
   for (const bad of ["%", "%zz", "%2", "%ff", "%ed%a0%80", "%c0%af"]) {
     for (const path of [`/actors/${bad}`, `/actors/totals/${bad}`, `/actors/totals?key=${bad}`, `/topics/${bad}`]) {
       assert.equal(await problemCode(await site.ask(path), 400), "TIDEMARK_REQUEST_INVALID", path);
@@ -92,14 +92,14 @@ test("malformed %-sequences are refused wherever they stand", async () => {
   }
 });
 
-test("parameters a route does not take, or gets twice, are refused", async () => {
-  await using site = await openSite();
+test("parameters a route does not take, or gets twice, are refused", async (t) => {
+  const site = await openSite(t);
   for (const path of ["/actors?x=1", "/actors/totals?Key=a", "/actors/totals?key=a&key=b", "/topics/views?limit=1&x"]) {
     assert.equal(await problemCode(await site.ask(path), 400), "TIDEMARK_REQUEST_INVALID", path);
   }
 });
 
-test("what fails inside is told to the operator, not to the client", async () => {
+test("what fails inside is told to the operator, not to the client", async (t) => {
   const inner = memoryStores();
   let failure: Error | undefined;
   const stores: Stores = {
@@ -112,7 +112,7 @@ test("what fails inside is told to the operator, not to the client", async () =>
     },
   };
   const told: unknown[] = [];
-  await using site = await openSite({ runtime: { stores }, onError: (error) => told.push(error) });
+  const site = await openSite(t, { runtime: { stores }, onError: (error) => told.push(error) });
   await site.runtime.opened;
 
   failure = new Error("EIO at /var/lib/secret");
@@ -130,8 +130,8 @@ test("what fails inside is told to the operator, not to the client", async () =>
   failure = undefined;
 });
 
-test("limits out of bounds are refused when the handler is made", async () => {
-  await using site = await openSite();
+test("limits out of bounds are refused when the handler is made", async (t) => {
+  const site = await openSite(t);
   for (const limits of [{ bodyBytes: 0 }, { bodyBytes: 1.5 }, { allBodiesBytes: NaN }]) {
     assert.throws(() => handler({ runtime: site.runtime, limits }), { code: "TIDEMARK_OPTION_INVALID" });
   }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import { openSite } from "./site.ts";
 
-test("the process is alive and not ready while a task restores, and ready when all run", async () => {
+test("the process is alive and not ready while a task restores, and ready when all run", async (t) => {
   const inner = memoryStores();
   const gate = Promise.withResolvers<void>();
   const stores = {
@@ -13,7 +13,7 @@ test("the process is alive and not ready while a task restores, and ready when a
     },
     destroy: (name: string) => inner.destroy(name),
   };
-  await using site = await openSite({ runtime: { stores } });
+  const site = await openSite(t, { runtime: { stores } });
   assert.equal((await site.ask("/livez")).status, 200);
   while (site.runtime.tasks.filter(({ state }) => state === "running").length < 9) {
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -36,31 +36,31 @@ test("the process is alive and not ready while a task restores, and ready when a
   assert.equal((await ready.json()).status, "ready");
 });
 
-test("a stopped service is alive and not ready", async () => {
-  const site = await openSite();
+test("a stopped service is alive and not ready", async (t) => {
+  const site = await openSite(t);
   await site.runtime.opened;
   await site.runtime.stop();
   assert.equal((await site.ask("/readyz")).status, 503);
   assert.equal((await site.ask("/livez")).status, 200);
 });
 
-test("metrics are passed on as Prometheus reads them", async () => {
-  await using site = await openSite({ metrics: () => Promise.resolve("# HELP x x\nx 1\n") });
+test("metrics are passed on as Prometheus reads them", async (t) => {
+  const site = await openSite(t, { metrics: () => Promise.resolve("# HELP x x\nx 1\n") });
   const response = await site.ask("/metrics");
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   assert.equal(await response.text(), "# HELP x x\nx 1\n");
 });
 
-test("without metrics there is no such route", async () => {
-  await using site = await openSite();
+test("without metrics there is no such route", async (t) => {
+  const site = await openSite(t);
   const response = await site.ask("/metrics");
   assert.equal(response.status, 404);
   assert.equal((await response.json()).code, "TIDEMARK_ROUTE_UNKNOWN");
 });
 
-test("the topology names groups, inputs, where records go and the internal topics", async () => {
-  await using site = await openSite();
+test("the topology names groups, inputs, where records go and the internal topics", async (t) => {
+  const site = await openSite(t);
   const { groups, actors, repartitions } = await (await site.ask("/topology")).json();
   assert.deepEqual(groups.find(({ name }: { name: string }) => name === "views"), {
     name: "views",

@@ -1,4 +1,5 @@
 /** A small app at work in memory, with a handler to ask about it. */
+import type { TestContext } from "node:test";
 import { array, number, object, optional, string, unknown } from "valibot";
 import { assign, emit, fromTransition, setup } from "xstate";
 import { handler, type HandlerOptions } from "../../src/http/mod.ts";
@@ -53,7 +54,7 @@ export const site = app("site", [
 ]);
 
 /** What is asked of an app at work. */
-export interface Site extends AsyncDisposable {
+export interface Site {
   readonly runtime: Awaited<ReturnType<typeof start>>;
   /** Asks the handler; `path` begins with "/". */
   ask(path: string, init?: RequestInit): Promise<Response>;
@@ -61,8 +62,9 @@ export interface Site extends AsyncDisposable {
   view(urls: readonly string[], time?: number, note?: unknown): Promise<void>;
 }
 
-/** Starts the app with two partitions. */
+/** Starts the app with two partitions, and stops it after the test. */
 export async function openSite(
+  test: TestContext,
   options: Partial<Omit<HandlerOptions, "runtime">> & { readonly runtime?: Partial<RuntimeOptions> } = {},
 ): Promise<Site> {
   const { runtime: changed, ...rest } = options;
@@ -74,6 +76,7 @@ export async function openSite(
     commitIntervalMs: 0,
     ...changed,
   });
+  test.after(() => runtime.stop());
   const answer = handler({ runtime, ...rest });
   let viewed = 0;
   return {
@@ -84,7 +87,6 @@ export async function openSite(
       viewed += urls.length;
       await until(() => settled(runtime, "totals") >= viewed && settled(runtime, "per-minute") >= viewed);
     },
-    [Symbol.asyncDispose]: () => runtime.stop(),
   };
 }
 

@@ -18,8 +18,8 @@ async function records(site: Site, path: string) {
   return (await response.text()).split("\n").slice(0, -1).map((line) => JSON.parse(line));
 }
 
-test("one JSON value becomes one record, byte for byte, in the partition of its key", async () => {
-  await using site = await openSite();
+test("one JSON value becomes one record, byte for byte, in the partition of its key", async (t) => {
+  const site = await openSite(t);
   const value = '{ "url": "a",\n  "time": 1, "note": 12345678901234567890.10 }';
   const response = await post(site, "/topics/views?key=k%2F1", value, "application/json; charset=utf-8");
   assert.equal(response.status, 200);
@@ -37,8 +37,8 @@ test("one JSON value becomes one record, byte for byte, in the partition of its 
   assert.equal(record.partition, partition);
 });
 
-test("JSON lines become a record each; empty lines are left out", async () => {
-  await using site = await openSite();
+test("JSON lines become a record each; empty lines are left out", async (t) => {
+  const site = await openSite(t);
   const body = '{"url":"a","time":1}\r\n\n{"url":"b","time":2}\n   \n{"url":"c","time":3}';
   const answer = await (await post(site, "/topics/views", body, "Application/X-NDJSON")).json();
   assert.equal(answer.records, 3);
@@ -54,8 +54,8 @@ test("JSON lines become a record each; empty lines are left out", async () => {
   });
 });
 
-test("what is not JSON in UTF-8 is refused, and nothing of it is written", async () => {
-  await using site = await openSite();
+test("what is not JSON in UTF-8 is refused, and nothing of it is written", async (t) => {
+  const site = await openSite(t);
   const bad: [body: BodyInit, type: string][] = [
     ["", "application/json"],
     ["{", "application/json"],
@@ -73,8 +73,8 @@ test("what is not JSON in UTF-8 is refused, and nothing of it is written", async
   assert.match(detail, /line 3 is not JSON: "\[1,\]"/);
 });
 
-test("only JSON types are taken, which pages of other sites cannot send", async () => {
-  await using site = await openSite();
+test("only JSON types are taken, which pages of other sites cannot send", async (t) => {
+  const site = await openSite(t);
   for (
     const type of [null, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"]
   ) {
@@ -84,8 +84,8 @@ test("only JSON types are taken, which pages of other sites cannot send", async 
   assert.deepEqual(await records(site, "/topics/views"), []);
 });
 
-test("only topics that the app reads take records", async () => {
-  await using site = await openSite();
+test("only topics that the app reads take records", async (t) => {
+  const site = await openSite(t);
   for (
     const topic of ["counts", "late-views", "nope", "site.dead-letters", "site.totals.repartition", "__proto__", "%00"]
   ) {
@@ -97,22 +97,22 @@ test("only topics that the app reads take records", async () => {
   }
 });
 
-test("a key that no actor may have is refused", async () => {
-  await using site = await openSite();
+test("a key that no actor may have is refused", async (t) => {
+  const site = await openSite(t);
   const response = await post(site, `/topics/views?key=${"x".repeat(16_385)}`, "{}");
   assert.deepEqual(await refusal(response), [400, "TIDEMARK_KEY_INVALID"]);
 });
 
-test("a body over the limit is refused, one of just the limit is taken", async () => {
-  await using site = await openSite({ limits: { bodyBytes: 1_000 } });
+test("a body over the limit is refused, one of just the limit is taken", async (t) => {
+  const site = await openSite(t, { limits: { bodyBytes: 1_000 } });
   const body = (length: number) => JSON.stringify("x".repeat(length - 2));
   assert.equal((await post(site, "/topics/views", body(1_000))).status, 200);
   assert.deepEqual(await refusal(await post(site, "/topics/views", body(1_001))), [413, "TIDEMARK_REQUEST_TOO_LARGE"]);
   assert.equal((await records(site, "/topics/views")).length, 1);
 });
 
-test("records that no actor can use become dead letters, which can be read with their reason and bytes", async () => {
-  await using site = await openSite();
+test("records that no actor can use become dead letters, which can be read with their reason and bytes", async (t) => {
+  const site = await openSite(t);
   await post(site, "/topics/views?key=k", '{"url":7}');
   await post(site, "/topics/views?key=k", '{"__proto__":{"polluted":true},"url":"a","time":-1}');
   await until(async () => (await records(site, "/topics/site.dead-letters")).length === 2);
@@ -127,8 +127,8 @@ test("records that no actor can use become dead letters, which can be read with 
   assert.equal(({} as { polluted?: unknown }).polluted, undefined);
 });
 
-test("records are read by partition, from an offset on, and up to a number", async () => {
-  await using site = await openSite();
+test("records are read by partition, from an offset on, and up to a number", async (t) => {
+  const site = await openSite(t);
   const lines = Array.from({ length: 10 }, (_, i) => JSON.stringify({ url: `/${i}`, time: i })).join("\n");
   await post(site, "/topics/views?key=k", lines, "application/x-ndjson");
   const partition = partitionFor("k", 2);
@@ -142,8 +142,8 @@ test("records are read by partition, from an offset on, and up to a number", asy
   assert.deepEqual(await offsets("from=999999"), []);
 });
 
-test("a topic or partition that does not exist is not found; parameters that are no whole numbers are refused", async () => {
-  await using site = await openSite();
+test("a topic or partition that does not exist is not found; parameters that are no whole numbers are refused", async (t) => {
+  const site = await openSite(t);
   for (const path of ["/topics/nope", "/topics/__proto__", "/topics/views?partition=2"]) {
     assert.deepEqual(await refusal(await site.ask(path)), [404, "TIDEMARK_LOG_TOPIC_UNKNOWN"], path);
   }

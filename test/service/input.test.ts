@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   closeSync,
@@ -8,6 +9,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -151,19 +153,17 @@ class Follower {
 
 class Crash extends Error {}
 
-/** A log that fails at its n-th call, before or after doing what it is asked to, and at every call from then on. */
-function crashing(log: Log, at: number, when: "before" | "after"): Log {
-  let calls = 0;
+type Around = (method: string, args: unknown[], call: () => Promise<unknown>) => Promise<unknown>;
+
+/** A log of which every call, and every call of what it hands out, goes through a function. */
+function wrapped(log: Log, around: Around): Log {
   const wrap = <T extends object>(target: T): T =>
     new Proxy(target, {
       get(_, name) {
         const member: unknown = Reflect.get(target, name, target);
         if (typeof member !== "function") return member;
         return async (...args: unknown[]) => {
-          calls += 1;
-          if (calls > at || (calls === at && when === "before")) throw new Crash(`call ${at}, ${when}`);
-          const result = await member.apply(target, args);
-          if (calls === at) throw new Crash(`call ${at}, ${when}`);
+          const result = await around(String(name), args, () => member.apply(target, args));
           const isPart = typeof result === "object" && result !== null &&
             ["poll", "begin", "send"].some((one) => one in result);
           return isPart ? wrap(result) : result;
@@ -171,6 +171,28 @@ function crashing(log: Log, at: number, when: "before" | "after"): Log {
       },
     });
   return wrap(log);
+}
+
+/** A log that fails at its n-th call, before or after doing what it is asked to, and at every call from then on. */
+function crashing(log: Log, at: number, when: "before" | "after"): Log {
+  let calls = 0;
+  return wrapped(log, async (_method, _args, call) => {
+    calls += 1;
+    if (calls > at || (calls === at && when === "before")) throw new Crash(`call ${at}, ${when}`);
+    const result = await call();
+    if (calls === at) throw new Crash(`call ${at}, ${when}`);
+    return result;
+  });
+}
+
+/** A log that takes no value with more bytes. */
+function narrow(log: Log, maxBytes: number): Log {
+  return wrapped(log, async (method, [, , records], call) => {
+    const isTooLarge = method === "send" &&
+      (records as LineRecord[]).some(({ value }) => value && value.length > maxBytes);
+    if (isTooLarge) throw new TidemarkError("TIDEMARK_RECORD_TOO_LARGE", `over ${maxBytes} bytes`);
+    return await call();
+  });
 }
 
 /** What must come of a text, found by other means: the lines with the place of each. */
@@ -379,18 +401,24 @@ test("a line over 1 MiB is a dead letter of its first 64 KiB, one of 1 MiB is no
     }
   }));
 
-test("a line whose record is larger than the log takes is a dead letter, the lines around it are not", () =>
+test("a line whose record or dead letter is larger than the log takes is cut, the lines around it are not", () =>
   inFolder(async (folder) => {
     const path = join(folder, "in");
     const log = await newLog();
-    writeFileSync(path, `1\n2\nlarge ${"x".repeat(100_000)}\n4\n5\n`);
-    const large = (line: Uint8Array) => latin1(line).startsWith("large") ? new Uint8Array(17 * 1024 * 1024) : line;
-    await feed(optionsFor(log, path, { convert: (line) => [{ topic: "lines", key: null, value: large(line) }] }));
-    assert.deepEqual(await textsOf(log), ["1", "2", "4", "5"]);
-    const [letter, ...others] = await recordsOf(log, "dead");
-    assert.equal(letter!.value!.length, KEPT_LINE_BYTES);
-    assert.equal(headersOf(letter)["dlq.reason"], "TIDEMARK_RECORD_TOO_LARGE");
-    assert.deepEqual(others, []);
+    const long = "x".repeat(100_000);
+    writeFileSync(path, ["1", `!${long}`, "2", `3${long}`, "4", ""].join("\n"));
+    await assert.rejects(feed(optionsFor(narrow(log, KEPT_LINE_BYTES - 1), path)), {
+      code: "TIDEMARK_RECORD_TOO_LARGE",
+    });
+    assert.deepEqual(await textsOf(log), ["1"]);
+    await feed(optionsFor(narrow(log, KEPT_LINE_BYTES), path));
+    assert.deepEqual(await textsOf(log), ["1", "2", "4"]);
+    const letters = await recordsOf(log, "dead");
+    assert.deepEqual(letters.map(({ value }) => value!.length), [KEPT_LINE_BYTES, KEPT_LINE_BYTES]);
+    assert.deepEqual(letters.map(headersOf).map((one) => [one["dlq.reason"], one["dlq.offset"], one["dlq.message"]]), [
+      ["TIDEMARK_RECORD_TOO_LARGE", "2", "over 65536 bytes"],
+      ["TIDEMARK_RECORD_TOO_LARGE", "100006", "over 65536 bytes"],
+    ]);
   }));
 
 test("the last line counts without its end, but in a followed file only once its end is there", () =>
@@ -440,6 +468,34 @@ test("a followed file that was renamed is read to its end before the new one, it
     assert.deepEqual(result, { lines: 6, records: 6, deadLetters: 0, bytes: 4 + 9 + 5 + 5 + 4 });
     const rotated = `"${path}" was rotated: the old file was read to its end, the new one is read from its start`;
     assert.deepEqual(follower.notices, [rotated, `"${path}" is gone: waiting for it to come back`, rotated]);
+  }));
+
+test("files that were rotated several times are read one after the other, followed or not", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "app.log");
+    const log = await newLog();
+    const rotate = (count: number, text: string) => {
+      for (let n = count; n > 0; n--) renameSync(n === 1 ? path : `${path}.${n - 1}`, `${path}.${n}`);
+      writeFileSync(path, text);
+    };
+    writeFileSync(path, "");
+    const follower = new Follower(log, path);
+    await until("the start", () => follower.progress !== undefined);
+    appendFileSync(path, "1\n");
+    rotate(1, "2\n3");
+    rotate(2, "4\n");
+    rotate(3, "5\n");
+    await follower.has("1", "2", "3", "4", "5");
+    await follower.stop();
+    appendFileSync(path, "6\n");
+    rotate(4, "7\n");
+    rotate(5, "8\n");
+    const notices: string[] = [];
+    await feed(optionsFor(log, path, { onNotice: (notice) => void notices.push(notice) }));
+    assert.deepEqual(await textsOf(log), [..."12345678"]);
+    assert.deepEqual(notices, [
+      `"${path}" was rotated or replaced while nothing was running: the rest of the old file, now "${path}.2", is read first`,
+    ]);
   }));
 
 test("a followed file that was truncated is read from its start, also when it has grown past its old size since", () =>
@@ -574,6 +630,23 @@ test("abort ends a feed at once, and the next goes on where it was", () =>
     assert.deepEqual(await textsOf(log), [..."123456789"]);
   }));
 
+test("abort at any moment leaves nothing half read", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "in");
+    writeFileSync(path, "1\n22\n333\nlast");
+    for (let at = 1, hasEnded = false; !hasEnded; at++) {
+      const log = await newLog();
+      const { signal } = new AbortController();
+      let looks = 0;
+      Object.defineProperty(signal, "aborted", { get: () => ++looks >= at });
+      await feed(optionsFor(log, path, { chunkBytes: 2, signal }));
+      hasEnded = looks < at;
+      assert.ok(hasEnded || at < 100);
+      await feed(optionsFor(log, path));
+      assert.deepEqual(await textsOf(log), ["1", "22", "333", "last"], `look ${at}`);
+    }
+  }));
+
 test("gzip is told by its first bytes, read to its end over all members, and gone on with after a restart", () =>
   inFolder(async (folder) => {
     const path = join(folder, "in.log");
@@ -672,6 +745,29 @@ test("a position that is not readable is an error, not a start from the beginnin
     await log.append(inputsTopic("app"), 0, [{ key: path, value: '{"bytes":-1}', timestamp: NOW }]);
     await assert.rejects(feed(optionsFor(log, path)), { code: "TIDEMARK_LOG_CORRUPT" });
     assert.deepEqual(await textsOf(log), []);
+  }));
+
+test("the position in the log says how much was read of which file", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "in");
+    const log = await newLog();
+    writeFileSync(path, "one\n\ntwo\n");
+    await feed(optionsFor(log, path, { chunkLines: 2 }));
+    appendFileSync(path, "three\n");
+    await feed(optionsFor(log, path));
+    const positions = (await recordsOf(log, inputsTopic("app"))).filter(({ value }) => value !== null);
+    assert.ok(positions.every(({ key }) => latin1(key) === path));
+    const { dev, ino } = statSync(path);
+    assert.deepEqual(
+      positions.map(({ value }) => JSON.parse(latin1(value))),
+      [[0, 0], [5, 2], [9, 3], [15, 4]].map(
+        ([bytes = 0, lines]) => {
+          const head = "one\n\ntwo\nthree\n".slice(0, bytes);
+          const sha256 = createHash("sha256").update(head + head).digest("hex");
+          return { bytes, lines, file: `${dev}:${ino}`, fingerprint: { bytes, sha256 } };
+        },
+      ),
+    );
   }));
 
 test("the transactional id is legal for every path, and another one for another path", () => {

@@ -15,6 +15,8 @@ export class LiveDisplay implements Display {
   #timer: ReturnType<typeof setInterval> | undefined;
   #watched: Watched | undefined;
   #ranking: Ranking | undefined;
+  /** Records that were processed when the ranking was made. */
+  #rankedAt = 0;
 
   constructor(terminal: Terminal) {
     this.#screen = new Screen(terminal);
@@ -35,13 +37,24 @@ export class LiveDisplay implements Display {
 
   async end(): Promise<void> {
     clearInterval(this.#timer);
+    const isOld = this.#watched?.figures().records !== this.#rankedAt;
+    if (isOld) this.#ranking = undefined;
     this.#draw();
     this.#screen.close();
   }
 
   #tick(): void {
-    this.#ranking?.refresh(() => performance.now()).catch(() => {}); // while tasks restore; the view goes without it
+    void this.#rank();
     this.#draw();
+  }
+
+  async #rank(): Promise<void> {
+    const { records } = this.#watched!.figures();
+    try {
+      if (await this.#ranking!.refresh(() => performance.now())) this.#rankedAt = records;
+    } catch {
+      // The tasks cannot be read while they restore or close: the view goes without a ranking, or with the last one.
+    }
   }
 
   #draw(): void {

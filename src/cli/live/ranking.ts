@@ -37,13 +37,18 @@ export class Ranking {
     return this.#top;
   }
 
-  /** Ranks anew, unless that was done less than a second ago. `now` is a time in ms that never jumps. */
-  async refresh(now: () => number): Promise<void> {
+  /**
+   * Ranks anew, unless that was done less than a second ago.
+   * @param now tells a time in ms that never jumps
+   * @returns whether it did
+   */
+  async refresh(now: () => number): Promise<boolean> {
     const started = now();
-    if (this.#isBusy || this.#isOver || started < this.#notBefore) return;
+    if (this.#isBusy || this.#isOver || started < this.#notBefore) return false;
     this.#isBusy = true;
     try {
       this.#top = await this.#rank();
+      return true;
     } finally {
       this.#isBusy = false;
       this.#notBefore = started + Math.max(1_000, (now() - started) * REST);

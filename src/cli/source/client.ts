@@ -1,8 +1,15 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Code, CODES, reasonOf, TidemarkError } from "../../core/errors.ts";
 import { misuse } from "../command.ts";
 
 /** Where a service is looked for when nobody says where. */
 export const DEFAULT_URL = "http://127.0.0.1:8080";
+
+/** Refusals that mean that nothing was done, and that pass: the service has just been started, or is busy. */
+const PASSING: ReadonlySet<Code> = new Set<Code>(["TIDEMARK_NOT_READY", "TIDEMARK_BUSY"]);
+/** How long such refusals are not taken for an answer, and how often it is tried meanwhile, in ms. */
+const PATIENCE_MS = 10_000;
+const RETRY_MS = 200;
 
 /** A running service, asked over HTTP. All methods throw TIDEMARK_SERVICE_UNREACHABLE, and what the service answers. */
 export class Client {
@@ -59,9 +66,14 @@ export class Client {
   async #ask(path: string, parameters: Parameters, init: RequestInit = {}): Promise<Response> {
     const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
     const query = given.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join("&");
-    const response = await this.#fetch(query === "" ? path : `${path}?${query}`, init);
-    if (response.ok) return response;
-    throw await this.#refusal(response);
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const response = await this.#fetch(query === "" ? path : `${path}?${query}`, init);
+      if (response.ok) return response;
+      const refusal = await this.#refusal(response);
+      if (!PASSING.has(refusal.code) || performance.now() >= deadline) throw refusal;
+      await sleep(RETRY_MS);
+    }
   }
 
   async #fetch(path: string, init: RequestInit = {}): Promise<Response> {

@@ -28,15 +28,18 @@ export async function notedModule(folder: string): Promise<string> {
   return resolve(folder, (await readFile(file, "utf8")).trimEnd());
 }
 
-/** The data folder to read: the one that was named, else the default one or the only one in it. Undefined if there is none. */
-export async function findFolder(named: string | undefined): Promise<string | undefined> {
+/**
+ * The data folder to read: the one that was named, else the usual one or the only one in it. Undefined if there is none.
+ * @throws TIDEMARK_STORE_IO, TIDEMARK_USAGE
+ */
+export async function findFolder(named: string | undefined, usual = DEFAULT_FOLDER): Promise<string | undefined> {
   if (named !== undefined) {
     if (hasLog(named)) return named;
     throw new TidemarkError("TIDEMARK_STORE_IO", `Cannot read data folder "${named}": there is no log in it`);
   }
-  if (hasLog(DEFAULT_FOLDER)) return DEFAULT_FOLDER;
-  if (!existsSync(DEFAULT_FOLDER)) return undefined;
-  const folders = (await readdir(DEFAULT_FOLDER)).map((name) => join(DEFAULT_FOLDER, name)).filter(hasLog);
+  if (hasLog(usual)) return usual;
+  if (!existsSync(usual)) return undefined;
+  const folders = (await readdir(usual)).sort().map((name) => join(usual, name)).filter(hasLog);
   if (folders.length <= 1) return folders[0];
   throw misuse(`there are several data folders: choose one with --data: ${folders.join(", ")}`);
 }

@@ -53,7 +53,7 @@ class FolderSource implements Source {
     this.#log = log;
   }
 
-  async statesOf(name: string, key: string): Promise<readonly ActorState[]> {
+  async statesOf(name: string, key: string): Promise<readonly string[]> {
     const fault = keyFault(key);
     if (fault !== undefined) throw new TidemarkError("TIDEMARK_KEY_INVALID", `Cannot look up a key: ${fault}`);
     const home = await this.#homeOf(name);
@@ -62,7 +62,7 @@ class FolderSource implements Source {
       if (home.actor.window) states.push(...await reader.windows(key));
       else states.push(...[(await reader.get(key)).state].filter((state) => state !== undefined));
     }
-    return states;
+    return states.map((state) => JSON.stringify(state));
   }
 
   async *states(name: string): AsyncGenerator<string> {

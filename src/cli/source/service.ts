@@ -12,11 +12,13 @@ export class ServiceSource implements Source {
     this.#client = client;
   }
 
-  async statesOf(actor: string, key: string): Promise<readonly ActorState[]> {
+  async statesOf(actor: string, key: string): Promise<readonly string[]> {
     try {
       // As a parameter, because a path cannot carry every key.
       const answer = await this.#client.json(pathOf("actors", actor), { key }) as Answer;
-      return answer.windows?.map((one) => ({ ...one, key })) ?? [answer];
+      return (answer.windows ?? [answer]).map(({ window, state, context }) => {
+        return JSON.stringify({ key, window, state, context });
+      });
     } catch (error) {
       if (error instanceof TidemarkError && error.code === "TIDEMARK_KEY_UNKNOWN") return [];
       throw error;

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import type { LogRecord } from "../log.ts";
-import { outOfRange } from "../refusals.ts";
 import { FULL_BATCH_BYTES, readRecords } from "./batch.ts";
 import type { Cleanliness } from "./cleanliness.ts";
 import { batchKey } from "./keys.ts";
@@ -70,7 +69,6 @@ export class Cleaning {
     let keptBytes = 0;
     let next = partition.start;
     while (next < to && !this.#isStopped()) {
-      const { start } = partition;
       const batches = await partition.read(this.#storage, next, to, FULL_BATCH_BYTES);
       const keepTombstonesFrom = this.#keepTombstonesFrom();
       const swept = sweep(batches, ({ offset, key, value }: LogRecord) => {
@@ -78,7 +76,7 @@ export class Cleaning {
         if (value === null && offset < keepTombstonesFrom) return false;
         return offset >= (newest.get(textOf(key)) ?? 0);
       });
-      keptBytes += swept === undefined ? sum(batches) : await this.#replace(batches, swept, start);
+      keptBytes += swept === undefined ? sum(batches) : await this.#replace(batches, swept);
       next = batches.at(-1)!.last + 1;
     }
     return keptBytes;
@@ -91,12 +89,10 @@ export class Cleaning {
     return from;
   }
 
-  /** Writes one slice, unless the partition was trimmed since it was read. The bytes it has then. */
-  #replace(batches: readonly StoredBatch[], swept: readonly SweptBatch[], start: number): Promise<number> {
-    const partition = this.#partition;
-    const { batchesKey } = partition;
+  /** Writes one slice. The bytes it has then. What was trimmed meanwhile comes back below the start, and goes with the next trim. */
+  #replace(batches: readonly StoredBatch[], swept: readonly SweptBatch[]): Promise<number> {
+    const { batchesKey } = this.#partition;
     return this.#storage.write((changes) => {
-      if (partition.start !== start) throw outOfRange({ ...partition.place, offset: start }, partition);
       let bytes = 0;
       for (const { last } of batches) changes.del(batchKey(batchesKey, last));
       for (const { base, last, writer } of swept) {

@@ -15,10 +15,11 @@ import { StreamInput } from "./stream.ts";
  * `convert` throws at a dead letter of its bytes. The last line of a file counts without a line end, too; of a followed
  * file only once the file was rotated. gzip is told by its first bytes.
  *
- * A followed file that was renamed is read to its end, until one poll has brought nothing, then the new one from its
- * start. A truncated or replaced file is read from its start; what was not read of the old one is read first if it is now
- * in `<path>.1`, else it is not read. To be missed because it looks like an append, a replacement has to have the same
- * first KiB, and the same KiB before the place that was read up to.
+ * A file that was renamed, while it was followed or nothing was running, is read to its end, then the ones that came after
+ * it, as far as they are called `<path>.1`, `<path>.2` and so on; a followed one is left once a poll has brought nothing.
+ * A file that was truncated or replaced is read from its start; what was not read of the old one is read before if it was
+ * copied to `<path>.1`, and is not read otherwise. A replacement looks like the old file with lines appended if its first
+ * KiB, and the KiB before the place that was read up to, are the same.
  *
  * @returns at the end of the file, or after `signal` was aborted
  * @throws TIDEMARK_INPUT_UNREADABLE, TIDEMARK_OPTION_INVALID, TIDEMARK_LOG_FENCED and whatever else the log throws: then

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { TidemarkError } from "../../core/errors.ts";
 import type { Feeder } from "./feeder.ts";
-import { findFile, type OpenFile, openFile, openIfThere } from "./file.ts";
+import { findFile, type OpenFile, openFile } from "./file.ts";
 import type { Settings } from "./options.ts";
 import type { InputPosition } from "./position.ts";
 import { openSuccessor, resume } from "./rotation.ts";

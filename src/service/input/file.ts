@@ -111,13 +111,13 @@ export class OpenFile implements Input {
   }
 
   /**
-   * Makes {@link read} go on after this many bytes; false if there are fewer. Of gzip all bytes before are decompressed, or
-   * none any more when `signal` is aborted.
+   * Makes {@link read} go on after this many bytes of a file that {@link fits}. Of gzip all bytes before are decompressed, or
+   * none any more when `signal` is aborted. False if there turn out to be fewer.
    */
   async goTo(bytes: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#gunzip) {
       this.#offset = bytes;
-      return bytes <= await this.sizeBytes();
+      return true;
     }
     this.#gunzip.close();
     this.#gunzip = this.#decompress();

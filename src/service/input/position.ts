@@ -67,7 +67,7 @@ export async function lastPosition(
   let found: Uint8Array | null = null;
   try {
     let emptyPolls = 0;
-    for (let next = start; next <= end;) {
+    for (let next = start; next < end;) {
       if (signal.aborted) return undefined;
       const [batch] = await reader.poll({ ...POLL, signal });
       if (!batch) {

@@ -6,8 +6,9 @@
 import { findFile, type OpenFile, openIfThere } from "./file.ts";
 import type { InputPosition } from "./position.ts";
 
-/** How many rotations back to look. */
-const MAX_ROTATIONS = 100;
+/** How many rotations back to look for a renamed file, and for a copy. */
+const MAX_RENAMES = 100;
+const MAX_COPIES = 1;
 
 /** An open file and where to go on in it. */
 export interface Start {
@@ -21,12 +22,12 @@ export interface Start {
  * that has the name now, at its start. Undefined when none has.
  *
  * A file is known by its first KiB and by the last KiB before the place. Of several that are alike in these, the one with
- * the same inode is taken, then the youngest.
+ * the same inode is taken, then the youngest of `<path>` and `<path>.1`.
  * @throws TIDEMARK_INPUT_UNREADABLE
  */
 export async function resume(path: string, known: InputPosition, signal: AbortSignal): Promise<Start | undefined> {
   for (const isSameInode of [true, false]) {
-    for (let n = 0; n <= MAX_ROTATIONS; n++) {
+    for (let n = 0; n <= (isSameInode ? MAX_RENAMES : MAX_COPIES); n++) {
       const found = await findRotated(path, n);
       if (!found && n > 0) break;
       if (!found || (isSameInode && found.identity !== known.file)) continue;
@@ -46,7 +47,7 @@ export async function resume(path: string, known: InputPosition, signal: AbortSi
  * @throws TIDEMARK_INPUT_UNREADABLE
  */
 export async function openSuccessor(path: string, { identity }: OpenFile): Promise<OpenFile | undefined> {
-  for (let n = 1; n <= MAX_ROTATIONS; n++) {
+  for (let n = 1; n <= MAX_RENAMES; n++) {
     const found = await findRotated(path, n);
     if (!found) break;
     if (found.identity !== identity) continue;

@@ -23,9 +23,9 @@ class FakeTerminal {
       else if (part === "\x1b[?7h") this.wraps = true;
       else if (part === "\x1b[K") this.lines[this.row] = this.lines[this.row]!.slice(0, this.#column);
       else if (part === "\x1b[J") this.lines.splice(this.row, Infinity, "");
-      else if (/^\x1b\[\d+F$/.test(part)) this.row -= Number(part.slice(2, -1));
+      else if (part.startsWith("\x1b") && part.endsWith("F")) this.row -= Number(part.slice(2, -1));
       else {
-        assert.doesNotMatch(part, /\x1b/);
+        assert.ok(!part.startsWith("\x1b"), JSON.stringify(part));
         this.lines[this.row] = part + this.lines[this.row]!.slice(part.length);
         this.#column = part.length;
       }

@@ -3,8 +3,12 @@ import { TidemarkError } from "../../../src/core/errors.ts";
 import { commitFrom, openForChild } from "./committing.ts";
 
 const { log } = await openForChild(process.argv[2]!);
-const told = (error: unknown) =>
-  error instanceof TidemarkError ? { code: error.code, retry: error.retry } : String(error);
+/** What a failure tells: its code, whether to retry, and whether it is refused because of an earlier one. */
+function told(error: unknown): [string, boolean, boolean] | string {
+  if (!(error instanceof TidemarkError)) return String(error);
+  return [error.code, error.retry, error.message.includes("writing has stopped")];
+}
+
 let committed = 0;
 const first = await commitFrom(log, 0, (count) => committed = count).catch(told);
 const second = await commitFrom(log, committed, () => {}).catch(told);

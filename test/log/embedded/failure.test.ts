@@ -79,11 +79,11 @@ test("a write that fails stops all writing, moves nothing, and leaves what was t
   const child = run("commit-until-failure.ts", directory, 600);
   let told = "";
   for await (const chunk of child.stdout) told += chunk;
-  const { committed, ...told_ } = JSON.parse(told);
-  assert.deepEqual(told_, {
-    first: { code: "TIDEMARK_LOG_IO", retry: false },
-    second: { code: "TIDEMARK_LOG_IO", retry: false },
-    append: { code: "TIDEMARK_LOG_IO", retry: false },
+  const { committed, ...rest } = JSON.parse(told);
+  assert.deepEqual(rest, {
+    first: ["TIDEMARK_LOG_IO", false, false],
+    second: ["TIDEMARK_LOG_IO", false, true],
+    append: ["TIDEMARK_LOG_IO", false, true],
     ends: [committed * 3, committed],
     read: committed * 3,
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { FULL_BATCH_BYTES } from "../../../src/log/embedded/batch.ts";
 import { embeddedLog } from "../../../src/log/embedded/log.ts";
+import type { DraftHost } from "../../../src/log/embedded/draft.ts";
 import type { Log, LogRecord } from "../../../src/log/log.ts";
 import { openLevel } from "../../../src/level/open.ts";
 import { TidemarkError } from "../../../src/core/errors.ts";
@@ -105,6 +106,23 @@ test("a missing batch is told, in the middle and where a reader starts", async (
     });
   }
   await failsWith("TIDEMARK_LOG_CORRUPT", /offset 2 of "t"/, () => log.offsetAt({ topic: "t", partition: 0 }, 1));
+  await log.close();
+});
+
+test("a batch that vanishes while the log is open is told", async () => {
+  const log = await embeddedLog(await filled());
+  const { storage } = log as unknown as DraftHost;
+  const [key] = await storage.keys({ gt: "batch/00000000/00000001/", lt: "batch/00000000/00000001~" });
+  await storage.write((changes) => {
+    changes.del(key!);
+    return () => {};
+  });
+  const reader = await log.reader([{ topic: "t", partition: 1, offset: 0 }]);
+  await failsWith(
+    "TIDEMARK_LOG_CORRUPT",
+    /offset 0 of "t" partition 1: it is missing/,
+    () => reader.poll({ maxBytes: 1, waitMs: 0 }),
+  );
   await log.close();
 });
 

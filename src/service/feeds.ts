@@ -1,0 +1,71 @@
+import type { Log } from "../log/log.ts";
+import { feed } from "./input/feed.ts";
+import type { FeedProgress, LineRecord } from "./input/options.ts";
+
+/** A file whose lines are fed into the log. */
+export interface ServiceInput {
+  /** A file, gzip or not, or "-" for standard input. */
+  readonly path: string;
+  /** Makes the records of a line: its bytes without the line end. What it throws makes the line a dead letter. */
+  readonly convert: (line: Uint8Array) => readonly LineRecord[];
+}
+
+/** How far an input has been fed, since the service was started. */
+export interface InputProgress extends FeedProgress {
+  readonly path: string;
+  /** Whether all of it is in the log. */
+  readonly hasEnded: boolean;
+}
+
+/** What all feeds of a service have in common. */
+export interface FeedsOptions {
+  readonly log: Log;
+  readonly app: string;
+  readonly inputs: readonly ServiceInput[];
+  readonly follow: boolean;
+  readonly place: (topic: string, key: string | null) => number;
+  readonly deadLetters: string;
+  readonly onNotice: (message: string) => void;
+}
+
+const NOTHING_YET = { lines: 0, records: 0, deadLetters: 0, bytes: 0, readBytes: 0, sizeBytes: undefined } as const;
+
+/** Feeds all inputs of a service side by side. */
+export class Feeds {
+  /** How far each input is, in their order. */
+  readonly progress: InputProgress[];
+  readonly #options: FeedsOptions;
+  readonly #stop = new AbortController();
+  #feeding: Promise<void>[] = [];
+
+  constructor(options: FeedsOptions) {
+    this.#options = options;
+    this.progress = options.inputs.map(({ path }) => ({ path, hasEnded: false, ...NOTHING_YET }));
+  }
+
+  /** Feeds all of them to their ends. Rejects with the first error, while the others go on. */
+  async run(): Promise<void> {
+    this.#feeding = this.#options.inputs.map((input, index) => this.#feed(input, index));
+    await Promise.all(this.#feeding);
+  }
+
+  /** Ends feeding after the commits under way. Rejects with the first error there was. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#feeding);
+    await Promise.all(this.#feeding);
+  }
+
+  async #feed({ path, convert }: ServiceInput, index: number): Promise<void> {
+    const { inputs: _, ...shared } = this.#options;
+    await feed({
+      ...shared,
+      path,
+      convert,
+      signal: this.#stop.signal,
+      now: () => Date.now(),
+      onProgress: (progress) => this.progress[index] = { ...this.progress[index]!, ...progress },
+    });
+    if (!this.#stop.signal.aborted) this.progress[index] = { ...this.progress[index]!, hasEnded: true };
+  }
+}

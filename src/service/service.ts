@@ -1,0 +1,225 @@
+import { join } from "node:path";
+import type { App } from "../core/app.ts";
+import { reasonOf, TidemarkError } from "../core/errors.ts";
+import { internal } from "../core/topology.ts";
+import { handler } from "../http/handler.ts";
+import { embeddedLog } from "../log/embedded/log.ts";
+import type { Log } from "../log/log.ts";
+import { type Runtime, start } from "../runtime/runtime.ts";
+import { levelStores } from "../store/level/store.ts";
+import type { Stores } from "../store/store.ts";
+import { checkDataFolder, claimDataFolder } from "./data-folder.ts";
+import { Feeds, type InputProgress, type ServiceInput } from "./feeds.ts";
+import { inputsTopic } from "./input/position.ts";
+import { metricsText } from "./metrics.ts";
+import { type Address, listen, type Server } from "./server.ts";
+
+const DEFAULT_STOP_MS = 10_000;
+
+/** How much of the time for stopping the requests under way may take. */
+const REQUESTS_SHARE = 0.3;
+
+/** What a service consists of. */
+export interface ServeOptions {
+  readonly app: App;
+  /** The folder for the log and the stores; made if there is none. One app and one process at a time can use it. */
+  readonly dataDir: string;
+  /** Where to answer HTTP. Undefined: nowhere. */
+  readonly listen: Address | undefined;
+  /** Partitions of the topics that do not exist yet. From 1. */
+  readonly partitions: number;
+  /** Files whose lines are fed into the log. */
+  readonly inputs: readonly ServiceInput[];
+  /** Whether to go on as the files grow, are rotated or replaced. */
+  readonly follow: boolean;
+  /** Whether the inputs are all there will ever be: after their end everything open is closed, and the service ends. */
+  readonly toEnd: boolean;
+  /** Topics to create that the app neither reads nor writes: what inputs write beside. */
+  readonly topics: readonly string[];
+  /** As in the runtime: fold twice and compare. */
+  readonly development?: boolean;
+  /** As in the runtime, in ms. Default 100. */
+  readonly commitIntervalMs?: number;
+  /** As in the runtime: actors held in memory per task. Default 100,000. */
+  readonly cacheEntries?: number;
+  /** How long stopping may take, in ms. From 1. Default 10,000. */
+  readonly stopMs?: number;
+  /** Told what an operator should know, in sentences. */
+  readonly onNotice: (message: string) => void;
+}
+
+/** A service at work. */
+export interface Service {
+  /** Where it answers HTTP; undefined when it does not. */
+  readonly url: string | undefined;
+  readonly runtime: Runtime;
+  /** How far each input has been fed into the log. */
+  readonly inputs: readonly InputProgress[];
+  /** Resolves when all is stopped and closed, by {@link stop} or at the end; rejects, then too, with the first error. */
+  readonly ended: Promise<void>;
+  /** Ends orderly: stops feeding, answers what is asked, commits, closes. Settles as {@link ended} does. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs an app on one machine with nothing else to start: an embedded log, its stores, its inputs and HTTP. An input or a
+ * task that fails for good stops everything.
+ * @throws TIDEMARK_OPTION_INVALID, TIDEMARK_STORE_FOREIGN, TIDEMARK_STORE_IO, TIDEMARK_LOG_LOCKED, TIDEMARK_ADDRESS_IN_USE,
+ * and what the log and the runtime throw at their start; `ended` rejects with what they and the inputs throw later, and
+ * with TIDEMARK_STOP_TIMEOUT when stopping takes too long
+ */
+export async function serve(options: ServeOptions): Promise<Service> {
+  const { app, dataDir, follow, toEnd } = options;
+  if (follow && toEnd) {
+    throw new TidemarkError(
+      "TIDEMARK_OPTION_INVALID",
+      "Cannot follow inputs and end after them: a followed input has no end; choose one",
+    );
+  }
+  checkStopMs(options);
+  const isOwn = await checkDataFolder(dataDir, app.name);
+  const log = await embeddedLog(join(dataDir, "log"));
+  let runtime: Runtime | undefined;
+  try {
+    if (!isOwn) await claimDataFolder(dataDir, app.name);
+    await createTopics(log, options);
+    runtime = await startRuntime(log, options);
+    const server = options.listen && await listen(handlerOf(runtime, options), options.listen);
+    return new RunningService(options, log, runtime, server);
+  } catch (error) {
+    await runtime?.stop().catch(() => {}); // what it has to say is less than why it never served
+    await log.close();
+    throw error;
+  }
+}
+
+function checkStopMs({ stopMs = DEFAULT_STOP_MS }: ServeOptions): void {
+  if (Number.isFinite(stopMs) && stopMs >= 1) return;
+  throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${stopMs} as stopMs: give a number from 1`);
+}
+
+async function createTopics(log: Log, { app, topics, partitions }: ServeOptions): Promise<void> {
+  await log.createTopics([
+    { name: inputsTopic(app.name), partitions: 1, compacted: true },
+    ...topics.map((name) => ({ name, partitions })),
+  ]);
+}
+
+function startRuntime(log: Log, options: ServeOptions): Promise<Runtime> {
+  const { app, dataDir, partitions, development, commitIntervalMs, cacheEntries, onNotice } = options;
+  return start({
+    app,
+    log,
+    stores: ownStores(join(dataDir, "stores")),
+    createPartitions: partitions,
+    onNotice,
+    ...(development !== undefined && { development }),
+    ...(commitIntervalMs !== undefined && { commitIntervalMs }),
+    ...(cacheEntries !== undefined && { cacheEntries }),
+  });
+}
+
+/** Stores that nobody else may have open while the log is ours: waiting for one that is locked would be in vain. */
+function ownStores(directory: string): Stores {
+  const stores = levelStores(directory);
+  return {
+    destroy: (name) => stores.destroy(name),
+    open: async (name) => {
+      try {
+        return await stores.open(name);
+      } catch (error) {
+        if (!(error instanceof TidemarkError && error.code === "TIDEMARK_STORE_LOCKED")) throw error;
+        throw new TidemarkError(error.code, error.message, { cause: error, retry: false });
+      }
+    },
+  };
+}
+
+function handlerOf(runtime: Runtime, { onNotice }: ServeOptions) {
+  const onError = (error: unknown) => onNotice(`Cannot answer a request: ${reasonOf(error)}`);
+  return handler({ runtime, metrics: () => metricsText(runtime), onError });
+}
+
+class RunningService implements Service {
+  readonly url: string | undefined;
+  readonly runtime: Runtime;
+  readonly ended: Promise<void>;
+  readonly #log: Log;
+  readonly #server: Server | undefined;
+  readonly #feeds: Feeds;
+  readonly #stopMs: number;
+  readonly #stopping = Promise.withResolvers<void>();
+  readonly #errors: unknown[] = [];
+
+  constructor(options: ServeOptions, log: Log, runtime: Runtime, server: Server | undefined) {
+    this.url = server?.url;
+    this.runtime = runtime;
+    this.#log = log;
+    this.#server = server;
+    this.#stopMs = options.stopMs ?? DEFAULT_STOP_MS;
+    this.#feeds = new Feeds({
+      log,
+      app: options.app.name,
+      inputs: options.inputs,
+      follow: options.follow,
+      place: (topic, key) => runtime.placement.partition(topic, key),
+      deadLetters: internal.deadLetters(options.app.name),
+      onNotice: options.onNotice,
+    });
+    this.ended = this.#live(options.toEnd);
+    this.ended.catch(() => {});
+  }
+
+  get inputs(): readonly InputProgress[] {
+    return this.#feeds.progress;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping.resolve();
+    return this.ended;
+  }
+
+  async #live(toEnd: boolean): Promise<void> {
+    await this.#attempt(Promise.race([this.#work(toEnd), this.runtime.ended, this.#stopping.promise]));
+    const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+    const deadline = setTimeout(() => {
+      this.#errors.push(stopTimeout(this.#stopMs));
+      resolve();
+    }, this.#stopMs);
+    await Promise.race([this.#release(), tooLate]);
+    clearTimeout(deadline);
+    if (this.#errors.length > 0) throw this.#errors[0];
+  }
+
+  /** Ends when there is nothing more to come and all of it is done, which may be never. */
+  async #work(toEnd: boolean): Promise<void> {
+    await this.#feeds.run();
+    if (toEnd) await this.runtime.finish();
+    else await this.#stopping.promise;
+  }
+
+  async #release(): Promise<void> {
+    await Promise.all([
+      this.#attempt(this.#feeds.stop()),
+      this.#attempt(this.#server?.close(this.#stopMs * REQUESTS_SHARE)),
+    ]);
+    await this.#attempt(this.runtime.stop());
+    await this.#attempt(this.#log.close());
+  }
+
+  /** Waits for one part to end; an error of it does not keep the others from ending. */
+  async #attempt(part: Promise<void> | undefined): Promise<void> {
+    try {
+      await part;
+    } catch (error) {
+      this.#errors.push(error);
+    }
+  }
+}
+
+function stopTimeout(stopMs: number): TidemarkError {
+  return new TidemarkError(
+    "TIDEMARK_STOP_TIMEOUT",
+    `Cannot stop within ${stopMs} ms: something does not end; end the process, what it committed is safe`,
+  );
+}
