@@ -4,7 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { reasonOf, TidemarkError } from "../core/errors.ts";
@@ -35,6 +35,8 @@ const LINGER_MS = 2_000;
 /** The same names, with any values. */
 export type ServerLimits = { readonly [name in keyof typeof SERVER_LIMITS]: number };
 
+type Handler = (request: Request) => Promise<Response>;
+
 /** Where to listen. */
 export interface Address {
   readonly hostname: string;
@@ -55,44 +57,75 @@ export interface Server {
  * @throws TIDEMARK_ADDRESS_IN_USE, TIDEMARK_OPTION_INVALID when the address is not one of this machine
  */
 export async function listen(
-  handler: (request: Request) => Promise<Response>,
+  handler: Handler,
   address: Address,
   limits: ServerLimits = SERVER_LIMITS,
 ): Promise<Server> {
-  const server = createServer({
+  const http = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: limits.checkMs,
   });
-  server.timeout = limits.stalledMs;
-  server.maxConnections = limits.connections;
-  server.on("request", (incoming, outgoing) => void respond(handler, incoming, outgoing, server));
-  server.on("clientError", refuse);
-  await bind(server, address);
-  return new ListeningServer(server, address.hostname);
+  http.timeout = limits.stalledMs;
+  http.maxConnections = limits.connections;
+  const conversations = new Conversations(http, handler);
+  await bind(http, address);
+  const { port } = http.address() as AddressInfo;
+  return { url: `http://${urlHost(address.hostname)}:${port}`, close: (deadlineMs) => conversations.close(deadlineMs) };
 }
 
-class ListeningServer implements Server {
-  readonly url: string;
-  readonly #server: HttpServer;
+/** All connections of a server, and what is said on them. */
+class Conversations {
+  readonly #http: HttpServer;
+  readonly #handler: Handler;
+  readonly #sockets = new Set<Duplex>();
+  /** Where a request is under way. */
+  readonly #busy = new Set<ServerResponse>();
 
-  constructor(server: HttpServer, hostname: string) {
-    this.#server = server;
-    const { port } = server.address() as AddressInfo;
-    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  constructor(http: HttpServer, handler: Handler) {
+    this.#http = http;
+    this.#handler = handler;
+    http.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    http.on("request", (incoming, outgoing) => void this.#serve(incoming, outgoing));
+    http.on("clientError", refuse);
   }
 
-  close(deadlineMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
-    this.#server.close(() => {
-      clearTimeout(deadline);
-      resolve();
-    });
-    this.#server.closeIdleConnections();
-    return promise;
+  async close(deadlineMs: number): Promise<void> {
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    this.#http.close(() => resolve());
+    const busy = new Set([...this.#busy].map(({ socket }) => socket));
+    for (const socket of this.#sockets) if (!busy.has(socket as Socket)) socket.destroy();
+    const deadline = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, deadlineMs);
+    await closed;
+    clearTimeout(deadline);
+  }
+
+  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    this.#busy.add(outgoing);
+    try {
+      const response = await this.#answer(incoming);
+      if (!incoming.complete || !this.#http.listening) outgoing.shouldKeepAlive = false;
+      await send(response, incoming, outgoing);
+    } catch {
+      // The client is gone, or the answer broke off: a connection that ends in between tells the client so.
+      outgoing.destroy();
+    }
+    this.#busy.delete(outgoing);
+    if (!this.#http.listening) incoming.socket.end();
+  }
+
+  async #answer(incoming: IncomingMessage): Promise<Response> {
+    const request = requestOf(incoming);
+    if (request) return await this.#handler(request);
+    const detail = "Cannot understand the request: its URL or method is not one of HTTP";
+    return problem(400, { detail, code: "TIDEMARK_REQUEST_INVALID" });
   }
 }
 
@@ -103,7 +136,7 @@ async function bind(server: HttpServer, { hostname, port }: Address): Promise<vo
     server.listen(port, hostname, resolve);
     await promise;
   } catch (cause) {
-    const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    const where = `${urlHost(hostname)}:${port}`;
     if ((cause as { code?: unknown }).code === "EADDRINUSE") {
       const message = `Cannot listen on ${where}: another process does; stop it, or listen on another port`;
       throw new TidemarkError("TIDEMARK_ADDRESS_IN_USE", message, { cause, retry: true });
@@ -117,28 +150,12 @@ async function bind(server: HttpServer, { hostname, port }: Address): Promise<vo
   }
 }
 
-async function respond(
-  handler: (request: Request) => Promise<Response>,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  server: HttpServer,
-): Promise<void> {
-  try {
-    const request = requestOf(incoming);
-    const response = request ? await handler(request) : problem(400, {
-      detail: "Cannot understand the request: its URL or method is not one of HTTP",
-      code: "TIDEMARK_REQUEST_INVALID",
-    });
-    if (!incoming.complete || !server.listening) outgoing.shouldKeepAlive = false;
-    outgoing.writeHead(response.status, [...response.headers].flat());
-    if (response.body && !response.headers.has("content-length")) return await pipeline(response.body, outgoing);
-    outgoing.write(new Uint8Array(await response.arrayBuffer()));
-    if (!incoming.complete) await dropRest(incoming);
-    outgoing.end();
-  } catch {
-    // The client is gone, or the answer broke off: a connection that ends in between tells the client so.
-    outgoing.destroy();
-  }
+async function send(response: Response, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (response.body && !response.headers.has("content-length")) return await pipeline(response.body, outgoing);
+  outgoing.write(new Uint8Array(await response.arrayBuffer()));
+  if (!incoming.complete) await dropRest(incoming);
+  outgoing.end();
 }
 
 /**
@@ -151,6 +168,10 @@ async function dropRest(incoming: IncomingMessage): Promise<void> {
   incoming.removeAllListeners("data").on("close", resolve).on("end", resolve).resume();
   await promise;
   clearTimeout(deadline);
+}
+
+function urlHost(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 /** Answers what is no request of HTTP, or takes too much or too long. */

@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** How to call the binary on the runtime that runs the test. */
-const BINARY = "deno" in process.versions
+const MAIN = join(ROOT, "src", "cli", "main.ts");
+
+/** How to run a file on the runtime that runs the test. */
+const RUNTIME = "deno" in process.versions
   ? [process.execPath, "run", "-A", "--quiet", "--no-check", `--config=${join(ROOT, "deno.json")}`]
   : [process.execPath, "--disable-warning=ExperimentalWarning"];
 
@@ -30,6 +32,8 @@ export interface Options {
   /** What it reads from standard input. Default: nothing. */
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run. Default: the binary. */
+  readonly file?: string;
 }
 
 /** How a command ended. */
@@ -49,10 +53,9 @@ export class Child {
   stderr = "";
   readonly #waiting = new Set<() => void>();
 
-  constructor(args: readonly string[], { cwd = ROOT, stdin, env }: Options = {}) {
-    const [file, ...before] = BINARY;
-    const main = inRepository("src", "cli", "main.ts");
-    this.process = spawn(file!, [...before, main, ...args], {
+  constructor(args: readonly string[], { cwd = ROOT, stdin, env, file = MAIN }: Options = {}) {
+    const [runtime, ...before] = RUNTIME;
+    this.process = spawn(runtime!, [...before, file, ...args], {
       cwd,
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["pipe", "pipe", "pipe"],
@@ -74,12 +77,16 @@ export class Child {
     });
   }
 
+  get isRunning(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
   /** Resolves with what a pattern finds in the output, as soon as it is there; rejects when the command ends before. */
   async said(pattern: RegExp, where: "stdout" | "stderr" = "stdout"): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this[where]);
       if (found) return found;
-      if (this.process.exitCode !== null || this.process.signalCode !== null) {
+      if (!this.isRunning) {
         throw new Error(`it ended without saying ${pattern}: ${this.stdout}${this.stderr}`);
       }
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
@@ -93,7 +100,8 @@ export class Child {
 
   /** Ends it. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Ending> {
-    this.process.kill(signal);
+    // Deno takes a child that `kill` was called on for killed, even if it ended by itself afterwards.
+    if (this.isRunning) process.kill(this.process.pid!, signal);
     return await this.ended;
   }
 

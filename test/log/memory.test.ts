@@ -42,3 +42,46 @@ test("a compacted topic that changes the same keys for ever does not grow for ev
   assert.ok(most <= 120, `${most} records of 10 keys`);
   await log.close();
 });
+
+/** A log with one compacted partition, and what is seen of it. */
+async function compacted(cleanAfterRecords: number) {
+  const log = memoryLog({ cleanAfterRecords });
+  await log.createTopics([{ name: "t", partitions: 1, compacted: true }]);
+  const append = async (...records: [key: string, value: string | null][]) => {
+    await log.append("t", 0, records.map(([key, value]) => ({ key, value, timestamp: 0 })));
+  };
+  const read = async () => {
+    const reader = await log.reader([{ topic: "t", partition: 0, offset: 0 }]);
+    const [batch] = await reader.poll({ maxBytes: 1e9, waitMs: 0 });
+    await reader.close();
+    return batch!.records.map(({ offset, key }) => `${offset}${new TextDecoder().decode(key!)}`);
+  };
+  return { log, append, read };
+}
+
+test("cleaning waits until more was appended than remained the last time", async () => {
+  const { append, read } = await compacted(0);
+  await append(["a", "0"], ["b", "0"], ["a", "1"], ["c", "0"]);
+  assert.deepEqual(await read(), ["1b", "2a", "3c"]);
+  for (let i = 0; i < 3; i++) await append(["a", `${i}`]);
+  assert.deepEqual(await read(), ["1b", "2a", "3c", "4a", "5a", "6a"]);
+  await append(["b", "1"]);
+  assert.deepEqual(await read(), ["3c", "6a", "7b"]);
+});
+
+test("a tombstone outlasts one cleaning, and more while a reader needs it", async () => {
+  const { log, append, read } = await compacted(0);
+  const reader = await log.reader([{ topic: "t", partition: 0, offset: 0 }]);
+  await append(["a", "0"]);
+  assert.equal((await reader.poll({ maxBytes: 1e9, waitMs: 0 }))[0]!.next, 1);
+  await append(["a", null], ["b", "0"]);
+  assert.deepEqual(await read(), ["1a", "2b"]);
+  const cleanTwice = async () => {
+    for (let i = 0; i < 6; i++) await append(["b", `${i}`]);
+  };
+  await cleanTwice();
+  assert.ok((await read()).includes("1a"));
+  await reader.close();
+  await cleanTwice();
+  assert.ok(!(await read()).includes("1a"));
+});

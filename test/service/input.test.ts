@@ -810,7 +810,7 @@ function startChild(folder: string) {
     text = lines.pop()!;
     said.push(...lines.map((line) => JSON.parse(line)));
   });
-  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  const ended = new Promise<void>((resolve) => child.on("close", (code, sig) => { console.log("CLOSE", code, sig, text.length); resolve() }));
   return { child, said, ended };
 }
 

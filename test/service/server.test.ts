@@ -244,16 +244,22 @@ test("a port that is taken, and an address that is not of this machine, are told
 test("closing answers what is under way, closes what is idle, and takes nothing new", async (t) => {
   const gate = Promise.withResolvers<void>();
   let asked = 0;
-  const server = await open(t, async () => {
-    asked++;
-    await gate.promise;
+  const server = await open(t, async (request) => {
+    if (request.url.endsWith("/wait")) {
+      asked++;
+      await gate.promise;
+    }
     return json({});
   });
+  const silent = dial(server.url);
   const idle = dial(server.url);
+  idle.socket.write(GET);
+  await until(() => idle.received() !== "");
   const busy = dial(server.url);
-  busy.socket.write(GET);
+  busy.socket.write("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
   await until(() => asked === 1);
   const closed = server.close(60_000);
+  await silent.closed;
   await idle.closed;
   await assert.rejects(fetch(server.url));
   gate.resolve();
@@ -282,5 +288,33 @@ test("a handler that throws costs its own request only", async (t) => {
     (request) => request.url.endsWith("/bad") ? Promise.reject(new Error("x")) : echo(request),
   );
   await assert.rejects(fetch(`${url}/bad`));
+  assert.equal((await fetch(url)).status, 200);
+});
+
+test("clients that go before they are answered cost nothing", async (t) => {
+  const gate = Promise.withResolvers<void>();
+  let asked = 0;
+  let answered = 0;
+  const { url } = await open(t, async (request) => {
+    if (request.url.endsWith("/wait")) {
+      asked++;
+      await gate.promise;
+      answered++;
+    }
+    return json({ text: "x".repeat(100_000) });
+  });
+  const clients = Array.from({ length: 10 }, () => dial(url));
+  for (const { socket } of clients) {
+    socket.write("POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc");
+    socket.write("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
+  }
+  await until(() => asked === 10);
+  for (const { socket, closed } of clients) {
+    socket.resetAndDestroy();
+    await closed;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50)); // the server hears of it
+  gate.resolve();
+  await until(() => answered === 10);
   assert.equal((await fetch(url)).status, 200);
 });

@@ -100,6 +100,17 @@ export function topicCases(add: Add): void {
     assert.ok((await c.log.bounds({ topic, partition: 0 })).start >= start, "the start goes back");
   });
 
+  add("of trims made at the same time the furthest counts", async (c) => {
+    const topic = await c.topic();
+    await c.log.append(topic, 0, Array.from({ length: 40 }, (_, i) => record(`${i}`)));
+    const offsets = (await c.contents(topic)).map(({ offset }) => offset);
+    await Promise.all([10, 30, 20].map((i) => c.log.trim({ topic, partition: 0 }, offsets[i]!)));
+    const { start } = await c.log.bounds({ topic, partition: 0 });
+    assert.ok(start <= offsets[30]!);
+    assert.deepEqual((await c.contents(topic, 0, offsets[30]!)).map(({ offset }) => offset), offsets.slice(30));
+    assert.ok(await c.log.offsetAt({ topic, partition: 0 }, 0) >= start, "a time before the start is at the start");
+  });
+
   add("trim up to the end empties a partition, which then goes on with larger offsets", async (c) => {
     const topic = await c.topic();
     await c.log.append(topic, 0, [record("a"), record("b")]);

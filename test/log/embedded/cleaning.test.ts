@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { type EmbeddedLog, embeddedLog } from "../../../src/log/embedded/log.ts";
+import { Cleaning } from "../../../src/log/embedded/cleaning.ts";
+import type { DraftHost } from "../../../src/log/embedded/draft.ts";
 import type { LogRecord, NewRecord } from "../../../src/log/log.ts";
 import { openLevel } from "../../../src/level/open.ts";
 import { folders } from "./folders.ts";
@@ -101,6 +103,25 @@ test("while cleaning goes on all the time, nothing is missing at any time", asyn
     }),
     { numRuns: 40 },
   );
+});
+
+test("more keys than may be held in memory take several passes", async () => {
+  const log = await open(await folder(), Infinity);
+  for (let i = 0; i < 10; i++) {
+    await log.append("t", 0, [0, 1, 2].map((k) => ({ key: `${i % 7}:${k}`, value: "v", timestamp: 0 })));
+  }
+  const { storage, find } = log as unknown as DraftHost;
+  const partition = find.call(log, TOPIC);
+  const steps = new Set<number>();
+  const write = storage.write.bind(storage);
+  storage.write = (fill) => {
+    steps.add(partition.cleanliness!.cleanedTo);
+    return write(fill);
+  };
+  await new Cleaning(partition, storage, 6, () => false).run();
+  assert.deepEqual([...steps], [0, 6, 12, 18, 24, 30]);
+  assert.equal((await readAll(log)).length, 21);
+  await log.close();
 });
 
 test("tombstones outlast one whole cleaning and go with the next", async () => {

@@ -213,6 +213,17 @@ test("trim deletes what it may, also when that is more than one write takes", as
   await again.close();
 });
 
+test("of trims made at the same time the furthest counts, and no time leads before the start", async () => {
+  const log = await embeddedLog(await folder());
+  const partition = { topic: "t", partition: 0 };
+  await log.createTopics([{ name: "t", partitions: 1 }]);
+  await log.append("t", 0, text("a", "b", "c", "d"));
+  await Promise.all([1, 3, 2].map((before) => log.trim(partition, before)));
+  assert.deepEqual(await log.bounds(partition), { start: 3, end: 4 });
+  assert.equal(await log.offsetAt(partition, 0), 3);
+  await log.close();
+});
+
 test("a log that is closed while it is being read and written ends all calls, each well or as closed", async () => {
   const directory = await folder();
   const log = await embeddedLog(directory);
