@@ -1,7 +1,7 @@
 import { type Code, TidemarkError } from "../core/errors.ts";
 
 /** How errors show: as text for the standard error, and as an exit code. */
-export interface Report {
+interface Report {
   readonly text: string;
   readonly exitCode: number;
 }

@@ -7,7 +7,7 @@ import { misuse } from "./command.ts";
 import { type AppModule, topicOf } from "./module.ts";
 
 /** A file whose lines are fed, and what they become. */
-export interface FileInput {
+interface FileInput {
   /** Absolute, or "-" for standard input. */
   readonly path: string;
   readonly convert: (line: Uint8Array) => readonly LineRecord[];

@@ -239,8 +239,11 @@ class RecordMeta implements Meta {
     return this.#record.headers;
   }
 
-  header(name: string): string | undefined {
-    const found = this.headers.findLast((header) => header[0] === name);
-    return found && text.decode(found[1]);
+  /** A function that may be taken out of its object. */
+  get header(): Meta["header"] {
+    return (name) => {
+      const found = this.headers.findLast((header) => header[0] === name);
+      return found && text.decode(found[1]);
+    };
   }
 }

@@ -4,6 +4,7 @@ import { reasonOf, TidemarkError } from "./errors.ts";
 import type { Folder, Snapshot } from "./fold.ts";
 import { refusals } from "./refusals.ts";
 import { FoldScope } from "./scope.ts";
+import { shortcut } from "./shortcut.ts";
 import { areConsistent, mayBreak, stateNodes } from "./state-nodes.ts";
 
 /** How many steps one event may set off by `raise` and `always`, where the machine does not say so itself. */
@@ -59,7 +60,9 @@ function machineFolder(actor: string, given: AnyStateMachine): Folder {
     return opaque(next);
   }
   const enter = (key: string) => entered(machine.getInitialSnapshot(scope, key));
-  const step = (state: AnyMachineSnapshot, event: Event) => entered(machine.transition(state, event, scope), state);
+  const quick = shortcut(machine, nodes, scope);
+  const step = (state: AnyMachineSnapshot, event: Event) =>
+    (quick(state, event) as Snapshot | undefined) ?? entered(machine.transition(state, event, scope), state);
 
   return {
     events: machine.events.filter((type: string) => !type.startsWith("xstate.")),

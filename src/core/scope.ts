@@ -23,7 +23,7 @@ export class FoldScope implements AnyActorScope {
     const scope = this;
     this.system = stub("system", refuse, {
       _sendInspectionEvent() {},
-      _bookId: () => refuse("spawns a child actor; let another actor do its work and send it events"),
+      _bookId: () => this.refuseChild(),
     }) as unknown as AnyActorScope["system"];
     this.self = stub("self", refuse, {
       get id() {
@@ -69,6 +69,10 @@ export class FoldScope implements AnyActorScope {
     }
     this.#emitted.push(event);
   };
+
+  /** What spawning comes to. */
+  readonly refuseChild = (): never =>
+    this.#refuse("spawns a child actor; let another actor do its work and send it events");
 
   readonly logger = (): void => {};
 

@@ -1,14 +1,10 @@
 import type { RowRange } from "../core/due.ts";
 import { compareText } from "../core/key.ts";
-import type { NewRecord, TopicPartition } from "../core/record.ts";
-import { Router } from "../core/router.ts";
+import { type Commit, Router } from "../core/router.ts";
 import type { Group } from "../core/topology.ts";
 
 /** Actors held in memory beside the changed ones. */
 const CACHE_ENTRIES = 1_000;
-
-/** Records on their way to one partition. */
-export type Output = TopicPartition & { readonly records: readonly NewRecord[] };
 
 /** The only task of a group, in memory: does all it can at once and commits. */
 export class TestTask {
@@ -22,7 +18,7 @@ export class TestTask {
   }
 
   /** Processes what was offered, to its end, and commits. Answers with what it sends. */
-  work(): readonly Output[] {
+  work(): Commit["outputs"] {
     const { router } = this;
     // There is no clock: no record is from the future.
     for (router.plan(Infinity); router.isPlanned; router.plan(Infinity)) {

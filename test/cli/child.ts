@@ -13,6 +13,9 @@ const RUNTIME = "deno" in process.versions
   ? [process.execPath, "run", "-A", "--quiet", "--no-check", `--config=${join(ROOT, "deno.json")}`]
   : [process.execPath, "--disable-warning=ExperimentalWarning"];
 
+/** Node then starts twice as fast. */
+const ENVIRONMENT = { NO_COLOR: "1", NODE_COMPILE_CACHE: join(ROOT, ".cache", "compile") };
+
 /** No command of a test takes longer, in ms. */
 const LIMIT_MS = 60_000;
 
@@ -57,7 +60,7 @@ export class Child {
     const [runtime, ...before] = RUNTIME;
     this.process = spawn(runtime!, [...before, file, ...args], {
       cwd,
-      env: { ...process.env, NO_COLOR: "1", ...env },
+      env: { ...process.env, ...ENVIRONMENT, ...env },
       stdio: ["pipe", "pipe", "pipe"],
       timeout: LIMIT_MS,
       killSignal: "SIGKILL",

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { fromTransition } from "xstate";
 import { actor } from "../../src/core/actor.ts";
 import { OpenWindows } from "../../src/core/due.ts";
-import { type Instance, Instances } from "../../src/core/instance.ts";
+import { Instances } from "../../src/core/instance.ts";
 import { timeText } from "../../src/core/row.ts";
 import { tumbling, type WindowClose } from "../../src/core/window.ts";
 import { Rows } from "./world.ts";

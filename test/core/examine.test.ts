@@ -78,9 +78,9 @@ test("a key function that several actors share is asked once", () => {
 test("an event function knows the key, the time, the place and the headers", () => {
   let seen: unknown;
   const curious = actor("curious", logic).on(views.by(({ url }) => url), (_view, meta: Meta) => {
-    const { key, time, topic, partition, offset, headers } = meta;
+    const { key, time, topic, partition, offset, headers, header } = meta;
     const names = headers.map(([name]) => name);
-    seen = { key, time, topic, partition, offset, names, trace: meta.header("trace"), none: meta.header("none") };
+    seen = { key, time, topic, partition, offset, names, trace: header("trace"), none: meta.header("none") };
     return undefined;
   });
   const headers = [["trace", encoder.encode("1")], ["trace", encoder.encode("é")]] as const;

@@ -195,7 +195,8 @@ export class Rows {
 
   range({ gte, lt, limit }: RowRange): [row: string, value: string][] {
     this.#sorted ??= [...this.#rows.keys()].sort(byCodePoint);
-    return this.#sorted.filter((row) => byCodePoint(row, gte) >= 0 && byCodePoint(row, lt) < 0).slice(0, limit)
+    const from = firstFrom(this.#sorted, gte);
+    return this.#sorted.slice(from, Math.min(firstFrom(this.#sorted, lt), from + limit))
       .map((row) => [row, this.#rows.get(row)!]);
   }
 
@@ -215,4 +216,15 @@ function byCodePoint(a: string, b: string): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
+}
+
+/** The index of the first row that does not come before a text. */
+function firstFrom(rows: readonly string[], text: string): number {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (byCodePoint(rows[middle]!, text) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
@@ -92,8 +92,9 @@ function optionsFor(log: Log, path: string, more: Partial<InputOptions> = {}): I
   };
 }
 
-/** Those that may still run. */
+/** What may still run. */
 const followers = new Set<Follower>();
+const children = new Set<ChildProcess>();
 
 /** Runs a test in a folder of its own; afterwards nothing of it remains. */
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -103,6 +104,8 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   } finally {
     await Promise.all([...followers].map((one) => one.stop().catch(() => {})));
     followers.clear();
+    for (const child of children) child.kill("SIGKILL");
+    children.clear();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -496,6 +499,13 @@ test("files that were rotated several times are read one after the other, follow
     assert.deepEqual(notices, [
       `"${path}" was rotated or replaced while nothing was running: the rest of the old file, now "${path}.2", is read first`,
     ]);
+    appendFileSync(path, "9\n");
+    rotate(6, "lost\n");
+    rotate(7, "10\n");
+    rotate(8, "11\n");
+    unlinkSync(`${path}.2`);
+    await feed(optionsFor(log, path));
+    assert.deepEqual((await textsOf(log)).slice(8), ["9", "10", "11"]);
   }));
 
 test("a followed file that was truncated is read from its start, also when it has grown past its old size since", () =>
@@ -590,6 +600,21 @@ test("a file that was replaced while nothing was running is read from its start"
     await once();
     assert.deepEqual(await textsOf(log), [...expected, "e"]);
     assert.equal(notices.length, 4);
+  }));
+
+test("an older file is not read again when the newest, of which nothing was read, is gone", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "in");
+    const log = await newLog();
+    writeFileSync(`${path}.1`, "old\n");
+    writeFileSync(path, "");
+    await feed(optionsFor(log, path));
+    unlinkSync(path);
+    const follower = new Follower(log, path);
+    await until("the notice", () => follower.notices.length > 0);
+    writeFileSync(path, "new\n");
+    await follower.has("new");
+    await follower.stop();
   }));
 
 test("a followed file that is gone is waited for, and noticed once", () =>
@@ -793,8 +818,7 @@ const CHILD = `
   const reader = await log.reader([{ topic: "lines", partition: 0, offset: 0 }]);
   const [batch] = await reader.poll({ maxBytes: 1 << 30, waitMs: 0 });
   const lines = (batch?.records ?? []).map(({ value }) => new TextDecoder().decode(value));
-  console.log(JSON.stringify({ result, lines }));
-  process.exit(0);
+  process.stdout.write(JSON.stringify({ result, lines }) + "\\n", () => process.exit(0));
 `;
 
 /** Starts such a process. `said` holds the lines it prints, each read as JSON. */
@@ -803,6 +827,7 @@ function startChild(folder: string) {
   writeFileSync(script, CHILD);
   const args = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+  children.add(child);
   const said: Record<string, unknown>[] = [];
   let text = "";
   child.stdout.on("data", (piece: Uint8Array) => {
@@ -810,7 +835,7 @@ function startChild(folder: string) {
     text = lines.pop()!;
     said.push(...lines.map((line) => JSON.parse(line)));
   });
-  const ended = new Promise<void>((resolve) => child.on("close", (code, sig) => { console.log("CLOSE", code, sig, text.length); resolve() }));
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   return { child, said, ended };
 }
 

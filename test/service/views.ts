@@ -35,10 +35,26 @@ export function viewLines(urls: readonly string[], startMs = 0): string {
   return urls.map((url, index) => `${JSON.stringify({ url, time: startMs + index * 1_000 })}\n`).join("");
 }
 
+const cleanings = new WeakMap<TestContext, (() => Promise<unknown>)[]>();
+
+/** Does something after the test: what is asked for last is done first. */
+export function afterwards(t: TestContext, clean: () => Promise<unknown>): void {
+  const asked = cleanings.get(t);
+  if (asked) {
+    asked.push(clean);
+    return;
+  }
+  const all = [clean];
+  cleanings.set(t, all);
+  t.after(async () => {
+    for (const one of all.reverse()) await one();
+  });
+}
+
 /** An empty folder, removed after the test. */
 export async function emptyFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "tidemark-service-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -48,8 +64,8 @@ export interface Process {
   /** Waits for a line that begins with a text. */
   says(beginning: string): Promise<string>;
   kill(signal: NodeJS.Signals): void;
-  /** Its exit code, or the signal that ended it. */
-  readonly exit: Promise<number | string | null>;
+  /** Waits for its end; answers with its exit code, or the signal that ended it. */
+  exit(): Promise<number | string | null>;
 }
 
 /** Starts `process.ts`; the process is killed after the test if it still runs. `prefix` is a command that runs another. */
@@ -60,11 +76,17 @@ export function startProcess(t: TestContext, args: readonly string[], prefix: re
   const child = spawn(command!, rest, { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.on("data", (data) => output += data);
+  let hasEnded = false;
   const exit = new Promise<number | string | null>((resolve) => {
-    child.on("close", (code, signal) => resolve(code ?? signal));
+    child.on("close", (code, signal) => {
+      hasEnded = true;
+      resolve(code ?? signal);
+    });
   });
-  t.after(async () => {
-    child.kill("SIGKILL");
+  // Not `child.kill`: on Deno it overwrites how the process ends, and works once.
+  const kill = (signal: NodeJS.Signals) => void process.kill(child.pid!, signal);
+  afterwards(t, async () => {
+    if (!hasEnded) kill("SIGKILL");
     await exit;
   });
   const lines = () => output.split("\n").slice(0, -1);
@@ -76,7 +98,10 @@ export function startProcess(t: TestContext, args: readonly string[], prefix: re
       await until(() => lines().some((line) => line.startsWith(beginning)));
       return lines().find((line) => line.startsWith(beginning))!;
     },
-    kill: (signal) => void child.kill(signal),
-    exit,
+    kill,
+    exit: async () => {
+      await until(() => hasEnded);
+      return await exit;
+    },
   };
 }

@@ -17,7 +17,7 @@ import { notedModule, placesIn } from "./data-folder.ts";
 import type { Source } from "./source.ts";
 
 /** How a data folder is read. */
-export interface FolderOptions {
+interface FolderOptions {
   /** The app file that tells what the state means. Default: the one the folder was last run with. */
   readonly appFile?: string | undefined;
   /** Told when a store had to be rebuilt. */

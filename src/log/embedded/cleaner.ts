@@ -26,7 +26,7 @@ export class Cleaner {
   consider(partitions: Iterable<EmbeddedPartition>): void {
     if (this.#isStopped) return;
     for (const partition of partitions) {
-      if (partition.cleanliness?.isDue(this.#minBytes)) this.#due.add(partition);
+      if (this.#isDue(partition)) this.#due.add(partition);
     }
     if (this.#due.size > 0) this.#running ??= this.#run();
   }
@@ -42,14 +42,17 @@ export class Cleaner {
     await this.#running;
   }
 
+  /** Partitions may be added while it runs, and may have become clean since they were. */
   async #run(): Promise<void> {
     for (const partition of this.#due) {
-      if (this.#isStopped) break;
       this.#due.delete(partition);
-      await this.#clean(partition);
-      this.consider([partition]);
+      if (!this.#isStopped && this.#isDue(partition)) await this.#clean(partition);
     }
     this.#running = undefined;
+  }
+
+  #isDue({ cleanliness }: EmbeddedPartition): boolean {
+    return cleanliness?.isDue(this.#minBytes) ?? false;
   }
 
   /** A failure must not stay unseen, for the log would grow for ever: it stops all writing. */

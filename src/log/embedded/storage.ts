@@ -143,7 +143,6 @@ export class Storage {
     try {
       return await read();
     } catch (error) {
-      this.checkOpen();
       throw this.#mapped(error, "read");
     }
   }

@@ -8,7 +8,7 @@ import { KEPT_LINE_BYTES, type Line, MAX_LINE_BYTES } from "./lines.ts";
 import type { LineRecord, Settings } from "./options.ts";
 
 /** A record with the partition it goes to. */
-export interface Placed extends TopicPartition {
+interface Placed extends TopicPartition {
   readonly record: NewRecord;
 }
 

@@ -11,7 +11,7 @@ const GZIP_MAGIC = [0x1f, 0x8b] as const;
 const NOTHING = new Uint8Array(0);
 
 /** A file's device and inode, which stay when it is renamed, and its size in bytes. */
-export interface Found {
+interface Found {
   readonly identity: string;
   readonly sizeBytes: number;
 }

@@ -16,7 +16,7 @@ export interface InputPosition {
 }
 
 /** What the beginning of a file, and what lies just before the place, have to be. */
-export interface Fingerprint {
+interface Fingerprint {
   /** How many bytes of the beginning are in it. */
   readonly bytes: number;
   readonly sha256: string;

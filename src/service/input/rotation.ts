@@ -1,6 +1,6 @@
 /**
  * Finds files again that were renamed or copied as log files are: `<path>` becomes `<path>.1`, what was `<path>.1` becomes
- * `<path>.2`, and so on. Names are looked at in this order, so that a rotation meanwhile hides no file.
+ * `<path>.2`, and so on. Names are looked at in this order and to the last, so that no file is missed while they change.
  */
 
 import { findFile, type OpenFile, openIfThere } from "./file.ts";
@@ -11,7 +11,7 @@ const MAX_RENAMES = 100;
 const MAX_COPIES = 1;
 
 /** An open file and where to go on in it. */
-export interface Start {
+interface Start {
   readonly file: OpenFile;
   readonly bytes: number;
   readonly lines: number;
@@ -26,16 +26,15 @@ export interface Start {
  * @throws TIDEMARK_INPUT_UNREADABLE
  */
 export async function resume(path: string, known: InputPosition, signal: AbortSignal): Promise<Start | undefined> {
-  for (const isSameInode of [true, false]) {
-    for (let n = 0; n <= (isSameInode ? MAX_RENAMES : MAX_COPIES); n++) {
-      const found = await findRotated(path, n);
-      if (!found && n > 0) break;
-      if (!found || (isSameInode && found.identity !== known.file)) continue;
-      const file = await openAt(nameOf(path, n), known, signal).catch((error) => {
-        if (n === 0) throw error;
-      });
-      if (file) return { file, bytes: known.bytes, lines: known.lines };
-    }
+  const isIt = async (file: OpenFile) => await file.fits(known) && await file.goTo(known.bytes, signal);
+  for (let n = 0; n <= MAX_RENAMES; n++) {
+    if ((await findRotated(path, n))?.identity !== known.file) continue;
+    const file = await openIf(path, n, async (one) => one.identity === known.file && await isIt(one));
+    if (file) return { file, bytes: known.bytes, lines: known.lines };
+  }
+  for (let n = 0; n <= MAX_COPIES && known.bytes > 0; n++) {
+    const file = await openIf(path, n, isIt);
+    if (file) return { file, bytes: known.bytes, lines: known.lines };
   }
   const file = await openIfThere(path);
   return file && { file, bytes: 0, lines: 0 };
@@ -48,12 +47,13 @@ export async function resume(path: string, known: InputPosition, signal: AbortSi
  */
 export async function openSuccessor(path: string, { identity }: OpenFile): Promise<OpenFile | undefined> {
   for (let n = 1; n <= MAX_RENAMES; n++) {
-    const found = await findRotated(path, n);
-    if (!found) break;
-    if (found.identity !== identity) continue;
-    const successor = await openIfThere(nameOf(path, n - 1));
+    if ((await findRotated(path, n))?.identity !== identity) continue;
+    let successor: OpenFile | undefined;
+    for (let younger = n - 1; !successor && younger >= 0; younger--) {
+      successor = await openIfThere(nameOf(path, younger));
+    }
     if ((await findRotated(path, n))?.identity === identity) return successor;
-    await successor?.close(); // rotated once more just now
+    await successor?.close(); // rotated once more just now: it is found under its next name
   }
   return await openIfThere(path);
 }
@@ -68,14 +68,21 @@ async function findRotated(path: string, rotations: number) {
   return await (rotations === 0 ? found : found.catch(() => undefined));
 }
 
-/** Opens a file if it is the one of a position, and goes there. */
-async function openAt(name: string, known: InputPosition, signal: AbortSignal): Promise<OpenFile | undefined> {
-  const file = await openIfThere(name);
-  let isIt = false;
+/** Opens what has the name now, if it is what is looked for; a numbered one only if it can be read. */
+async function openIf(
+  path: string,
+  rotations: number,
+  isIt: (file: OpenFile) => Promise<boolean>,
+): Promise<OpenFile | undefined> {
+  let file: OpenFile | undefined;
+  let isFound = false;
   try {
-    isIt = file !== undefined && await file.fits(known) && await file.goTo(known.bytes, signal);
+    file = await openIfThere(nameOf(path, rotations));
+    isFound = file !== undefined && await isIt(file);
+  } catch (error) {
+    if (rotations === 0) throw error;
   } finally {
-    if (!isIt) await file?.close();
+    if (!isFound) await file?.close();
   }
-  return isIt ? file : undefined;
+  return isFound ? file : undefined;
 }

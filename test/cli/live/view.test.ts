@@ -52,7 +52,11 @@ test("no line is longer than the terminal is wide", () => {
 
 test("a key cannot do anything to the terminal", () => {
   const nasty = "\x1b[2J\x07\r\n\u009b31m\u202e\u2028\ud800x";
-  const text = view({ ...SCENE, top: { ...SCENE.top!, rows: [{ key: nasty, number: 1 }] } }, 100).join("\n");
+  const text = view({
+    ...SCENE,
+    top: { ...SCENE.top!, rows: [{ key: nasty, number: 1 }] },
+    inputs: [{ name: nasty, lines: 1, share: 1 }],
+  }, 100).join("\n");
   assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}]/u);
   assert.match(text, /x/);
 });

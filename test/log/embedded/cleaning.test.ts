@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { type EmbeddedLog, embeddedLog } from "../../../src/log/embedded/log.ts";
+import { TidemarkError } from "../../../src/core/errors.ts";
 import { Cleaning } from "../../../src/log/embedded/cleaning.ts";
 import type { DraftHost } from "../../../src/log/embedded/draft.ts";
 import type { LogRecord, NewRecord } from "../../../src/log/log.ts";
@@ -18,6 +19,13 @@ async function open(directory: string, cleanAfterBytes: number, cleanerKeys = 20
   const log = await embeddedLog(directory, { cleanAfterBytes, cleanerKeys });
   await log.createTopics([{ name: "t", partitions: 1, compacted: true }]);
   return log;
+}
+
+/** Cleans the partition as it is now, whether that is due or not. */
+async function clean(log: EmbeddedLog, maxKeys = 200_000): Promise<void> {
+  await log.cleaned();
+  const { storage, find } = log as unknown as DraftHost;
+  await new Cleaning(find.call(log, TOPIC), storage, maxKeys, () => false).run();
 }
 
 /** A record as `[offset, key, value]`. */
@@ -118,26 +126,26 @@ test("more keys than may be held in memory take several passes", async () => {
     steps.add(partition.cleanliness!.cleanedTo);
     return write(fill);
   };
-  await new Cleaning(partition, storage, 6, () => false).run();
+  await clean(log, 6);
   assert.deepEqual([...steps], [0, 6, 12, 18, 24, 30]);
   assert.equal((await readAll(log)).length, 21);
   await log.close();
 });
 
 test("tombstones outlast one whole cleaning and go with the next", async () => {
-  const log = await open(await folder(), 0);
+  const log = await open(await folder(), Infinity);
   await log.append("t", 0, [{ key: "gone", value: "1", timestamp: 0 }, { key: "kept", value: "1", timestamp: 0 }]);
   await log.append("t", 0, [{ key: "gone", value: null, timestamp: 0 }]);
-  await log.cleaned();
+  await clean(log);
   assert.deepEqual(await readAll(log), [[1, "kept", "1"], [2, "gone", null]]);
   for (let i = 0; i < 3; i++) await log.append("t", 0, [{ key: "other", value: `${i}`.repeat(500), timestamp: 0 }]);
-  await log.cleaned();
+  await clean(log);
   assert.deepEqual((await readAll(log)).map(([offset, key]) => [offset, key]), [[1, "kept"], [5, "other"]]);
   await log.close();
 });
 
 test("a reader that has seen a record still finds its tombstone, however often it is cleaned meanwhile", async () => {
-  const log = await open(await folder(), 0);
+  const log = await open(await folder(), Infinity);
   const filler = (value: string) => log.append("t", 0, [{ key: "other", value: value.repeat(1000), timestamp: 0 }]);
   await log.append("t", 0, [{ key: "gone", value: "1", timestamp: 0 }, { key: "kept", value: "1", timestamp: 0 }]);
   const reader = await log.reader([{ ...TOPIC, offset: 0 }]);
@@ -146,7 +154,7 @@ test("a reader that has seen a record still finds its tombstone, however often i
   await log.append("t", 0, [{ key: "gone", value: null, timestamp: 0 }]);
   for (let i = 0; i < 6; i++) {
     await filler(`${i}`);
-    await log.cleaned();
+    await clean(log);
   }
   const seen: Plain[] = [];
   const { end } = await log.bounds(TOPIC);
@@ -158,7 +166,7 @@ test("a reader that has seen a record still finds its tombstone, however often i
   assert.deepEqual(newest(seen).get("gone"), [2, "gone", null]);
   await reader.close();
   for (let i = 0; i < 3; i++) await filler(`${i}`);
-  await log.cleaned();
+  await clean(log);
   assert.deepEqual((await readAll(log)).map(([, key]) => key), ["kept", "other"]);
   await log.close();
 });
@@ -166,11 +174,14 @@ test("a reader that has seen a record still finds its tombstone, however often i
 test("a topic that changes the same keys for ever does not grow for ever, also not in the folder's rows", async () => {
   const directory = await folder();
   const log = await open(directory, 100_000);
+  const producer = await log.producer("p");
   const value = "v".repeat(100);
   let written = 0;
   for (let round = 0; round < 300; round++) {
     const records: NewRecord[] = Array.from({ length: 100 }, (_, i) => ({ key: `key ${i}`, value, timestamp: 0 }));
-    await log.append("t", 0, records);
+    const transaction = await producer.begin();
+    await transaction.send("t", 0, records);
+    await transaction.commit();
     written += 100 * 110;
   }
   await log.cleaned();
@@ -204,19 +215,19 @@ test("cleaning that is stopped by closing goes on after reopening, without loss"
   }
   log = await open(directory, 0, 10);
   assert.deepEqual(newest(await readAll(log)), newest(written));
-  await log.cleaned();
+  await clean(log, 10);
   assert.deepEqual(await readAll(log), outlasting(written));
   await log.close();
 });
 
 test("a partition can be trimmed while it is being cleaned", async () => {
   const log = await open(await folder(), 0, 5);
-  const value = "v".repeat(5000);
+  const value = "v".repeat(50);
   for (let i = 0; i < 200; i++) {
     await log.append("t", 0, Array.from({ length: 5 }, (_, k) => ({ key: `${(i + k) % 40}`, value, timestamp: 0 })));
     if (i % 9 === 0) await log.trim(TOPIC, i * 5 - i % 4);
   }
-  await log.cleaned();
+  await clean(log);
   const { start, end } = await log.bounds(TOPIC);
   assert.deepEqual([start, end], [198 * 5 - 2, 1000]);
   const kept = outlasting(
@@ -225,5 +236,25 @@ test("a partition can be trimmed while it is being cleaned", async () => {
     .filter(([offset]) => offset >= start);
   assert.deepEqual(await readAll(log), kept);
   await log.append("t", 0, [{ key: "still", value: "writable", timestamp: 0 }]);
+  await log.close();
+});
+
+test("damage that cleaning finds stops all writing, for the log would grow for ever", async () => {
+  const log = await open(await folder(), 10_000);
+  for (let i = 0; i < 3; i++) await log.append("t", 0, [{ key: "k", value: "v".repeat(3000), timestamp: 0 }]);
+  const { storage } = log as unknown as DraftHost;
+  const [key] = await storage.keys({ gt: "batch/", lt: "batch0" });
+  await storage.write((changes) => {
+    changes.putBytes(key!, new Uint8Array(100));
+    return () => {};
+  });
+  await log.append("t", 0, [{ key: "k", value: "v".repeat(3000), timestamp: 0 }]);
+  await log.cleaned();
+  await assert.rejects(log.append("t", 0, [{ key: "k", value: "v", timestamp: 0 }]), (error) => {
+    assert.ok(error instanceof TidemarkError && error.code === "TIDEMARK_LOG_IO", `${error}`);
+    assert.match(error.message, /writing has stopped after .*offset 0 of "t" partition 0: its checksum is wrong/);
+    return true;
+  });
+  assert.equal((await log.bounds(TOPIC)).end, 4);
   await log.close();
 });
