@@ -1,6 +1,7 @@
 /**
  * Records per second of the whole embedded line (JSON → route → fold → commit) beside a bare hand-written loop over the same
- * JSON, reducer and LevelDB, in one run on one thread. Prints ratios; `node --cpu-prof` works on `line.ts one KIND`.
+ * JSON, reducer and LevelDB, in one run on one thread. Prints ratios; `node --cpu-prof scripts/bench/line.ts one KIND` shows
+ * where the time goes. "valibot" is the reducer with a schema that checks; "fed" counts writing the input into the log, too.
  *
  *     deno run -A scripts/bench/line.ts [RECORDS=500000] [ROUNDS=5]
  */
@@ -11,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Level } from "level";
 import { actor, app, topic } from "tidemark";
 import { number, object, string } from "valibot";
@@ -25,11 +27,23 @@ const BATCH = 1_000;
 /** The bare loop writes to LevelDB as often as Tidemark commits. */
 const COMMIT_MS = 100;
 
-const View = object({ url: string(), userId: string(), viewTime: number() });
-const views = topic("views", {
-  schema: View,
-  time: (view) => view.viewTime,
+interface View {
+  readonly url: string;
+  readonly userId: string;
+  readonly viewTime: number;
+}
+const settings = {
+  time: (view: View) => view.viewTime,
   watermark: { maxOutOfOrderness: { seconds: 60 } },
+} as const;
+/** The bare loop checks nothing, so neither does this schema. */
+const anything: StandardSchemaV1<unknown, View> = {
+  "~standard": { version: 1, vendor: "bench", validate: (value) => ({ value: value as View }) },
+};
+const views = topic("views", { schema: anything, ...settings });
+const checkedViews = topic("views", {
+  schema: object({ url: string(), userId: string(), viewTime: number() }),
+  ...settings,
 });
 type Count = { type: "view" };
 const reducer = fromTransition(({ views }: { views: number }, _event: Count) => ({ views: views + 1 }), { views: 0 });
@@ -41,6 +55,7 @@ const source = views.by((view) => view.url);
 const apps = {
   reducer: app("bench", [actor("totals", reducer).on(source, () => ({ type: "view" }))]),
   xstate: app("bench", [actor("totals", machine).on(source, () => ({ type: "view" }))]),
+  valibot: app("bench", [actor("totals", reducer).on(checkedViews.by((view) => view.url), () => ({ type: "view" }))]),
 };
 
 /** Values in one piece of memory, so that holding them costs the garbage collector nothing. */
@@ -109,7 +124,7 @@ async function bare(directory: string, records: number): Promise<number> {
   return took;
 }
 
-async function line(directory: string, records: number, kind: "reducer" | "xstate", fed: boolean): Promise<number> {
+async function line(directory: string, records: number, kind: keyof typeof apps, fed: boolean): Promise<number> {
   const all = new Values(records);
   const log = await embeddedLog(join(directory, "log"));
   await log.createTopics([{ name: "views", partitions: 1 }]);
@@ -140,7 +155,7 @@ async function one(kind: string, records: number): Promise<void> {
   try {
     const took = kind === "bare"
       ? await bare(directory, records)
-      : await line(directory, records, kind.startsWith("xstate") ? "xstate" : "reducer", kind.endsWith("fed"));
+      : await line(directory, records, kind.split("-")[0] as keyof typeof apps, kind.endsWith("fed"));
     console.log(JSON.stringify({ kind, perSecond: Math.round(records / took * 1_000) }));
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -148,7 +163,7 @@ async function one(kind: string, records: number): Promise<void> {
 }
 
 function compare(records: number, rounds: number): void {
-  const kinds = ["bare", "reducer", "reducer-fed", "xstate", "xstate-fed"];
+  const kinds = ["bare", "reducer", "valibot", "xstate", "reducer-fed"];
   const rates = new Map<string, number[]>(kinds.map((kind) => [kind, []]));
   const self = fileURLToPath(import.meta.url);
   const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];

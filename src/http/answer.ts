@@ -9,7 +9,7 @@ const COMMON_HEADERS = { "cache-control": "no-store", "x-content-type-options": 
 const encoder = new TextEncoder();
 
 /** Headers and status of an answer. */
-export interface AnswerInit {
+interface AnswerInit {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -35,7 +35,7 @@ const TITLES: Readonly<Record<number, string>> = {
 const RETRY_AFTER_S = "1";
 
 /** What a problem says beside its status. */
-export interface ProblemInit {
+interface ProblemInit {
   readonly detail: string;
   readonly code?: Code;
   readonly headers?: Readonly<Record<string, string>>;

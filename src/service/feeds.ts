@@ -18,7 +18,7 @@ export interface InputProgress extends FeedProgress {
 }
 
 /** What all feeds of a service have in common. */
-export interface FeedsOptions {
+interface FeedsOptions {
   readonly log: Log;
   readonly app: string;
   readonly inputs: readonly ServiceInput[];

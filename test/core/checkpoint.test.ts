@@ -55,6 +55,15 @@ test("what begins at a checkpoint writes the same one again, with the next numbe
   assert.deepEqual([again.changes, again.outputs, router.hasProgress], [[], [], false]);
 });
 
+test("commits are counted", () => {
+  const { world } = committed();
+  const [task] = world.tasks;
+  task!.commit();
+  task!.open();
+  task!.commit();
+  assert.deepEqual(task!.commits.map(({ checkpoint }) => checkpoint.sequence), [1, 2, 3]);
+});
+
 test("watermarks of which nothing is known yet, and those of finished sources, are in it too", () => {
   const world = new World(appOfSums(sources, collectors), { a: 1, b: 1, results: 1, late: 1 });
   const [task] = world.tasks;

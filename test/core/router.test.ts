@@ -213,13 +213,33 @@ test("the end of a source closes everything, and what comes afterwards is late",
   task.work(new Choices([]));
   task.commit();
   assert.deepEqual([task.router.watermark, windows()], [Infinity, [[2, "a", 5], [22, "b", 25]]]);
-  assert.equal(task.rows.size, 0);
+  assert.deepEqual([task.rows.size, task.router.cached], [0, 0], "nothing is left of them, in the store or in memory");
   add([[1_000, "c"]]);
   work();
   task.open();
   work();
   task.commit();
   assert.deepEqual(outcomeOf(world).late, ["window numbers 0 2"]);
+});
+
+test("a source can be said to have come further, never to have come less far", () => {
+  const { task, work } = worldOf([[20, "a"]]);
+  work();
+  for (const watermark of [0, 17, NaN]) task.router.advance("numbers", watermark);
+  assert.equal(task.router.isPlanned, false);
+  task.router.advance("numbers", 18);
+  work();
+  assert.equal(task.router.watermark, 18);
+});
+
+test("markers alone are progress, and nothing is none", () => {
+  const { world, task } = worldOf([]);
+  assert.equal(task.router.hasProgress, false);
+  world.append("numbers", 0, [undefined, undefined]);
+  task.poll("numbers", 2);
+  assert.equal(task.router.hasProgress, true);
+  task.commit();
+  assert.deepEqual([task.router.hasProgress, task.checkpoint!.inputs[0]!.offset], [false, 2]);
 });
 
 test("a source is over only once it was read to its end", () => {
@@ -235,7 +255,7 @@ test("a source is over only once it was read to its end", () => {
 });
 
 test("a partition without records holds everything until it is idle; back again, its old records are late by their own reason", () => {
-  const { world, add, work, windows } = worldOf([[5, "a"], [100, "b"]], {}, 2);
+  const { world, add, work, windows } = worldOf([[5, "a"], [20, "b"]], {}, 2);
   const [first, second] = world.tasks.filter(({ group }) => group.actors.length > 0);
   const sources = world.tasks.filter(({ group }) => group.actors.length === 0);
   const commit = () => world.tasks.forEach((task) => task.commit());
@@ -244,15 +264,15 @@ test("a partition without records holds everything until it is idle; back again,
   assert.deepEqual([first!.router.watermark, second!.router.watermark], [-Infinity, -Infinity]);
   sources[1]!.router.idle("numbers");
   settle();
-  assert.deepEqual([first!.router.watermark, second!.router.watermark], [97, 97]);
+  assert.deepEqual([first!.router.watermark, second!.router.watermark], [17, 17]);
   assert.deepEqual(windows(), [[2, "a", 5]]);
-  add([[6, "a"], [99, "a"]], 1);
+  add([[11, "a"], [12, "a"]], 1);
   settle();
   const { idleReturns, late } = outcomeOf(world);
   assert.deepEqual([idleReturns, late], [["window numbers 1 0"], []]);
-  assert.deepEqual([first!.router.watermark, second!.router.watermark], [97, 97]);
+  assert.deepEqual([first!.router.watermark, second!.router.watermark], [17, 17]);
   world.finish(new Choices([]));
-  assert.deepEqual(windows().sort(), [[2, "a", 5], [92, "a", 99], [92, "b", 100]]);
+  assert.deepEqual(windows().sort(), [[12, "a", 12], [12, "b", 20], [2, "a", 5]]);
 });
 
 test("when all inputs are idle the watermark is that of the one that came furthest", () => {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { LogRecord } from "../log.ts";
-import { FULL_BATCH_BYTES, readRecords } from "./batch.ts";
+import { readRecords } from "./batch.ts";
 import type { Cleanliness } from "./cleanliness.ts";
 import { batchKey } from "./keys.ts";
 import type { EmbeddedPartition, StoredBatch } from "./partition.ts";
@@ -9,6 +9,9 @@ import { sweep, type SweptBatch } from "./sweep.ts";
 
 /** The keys a pass looks at are held in memory: no more bytes of them than this, whatever their number. 64 MiB. */
 const MAX_KEY_BYTES = 64 * 1024 * 1024;
+
+/** How much is gone over before others get their turn. A batch that is larger is a slice by itself. 256 KiB. */
+const SLICE_BYTES = 256 * 1024;
 
 /**
  * Cleans a partition up to its present end: of every key the newest record stays; offsets stay, gaps appear. It goes over
@@ -50,7 +53,7 @@ export class Cleaning {
     let keyBytes = 0;
     let next = from;
     while (next < end && !this.#isStopped()) {
-      for (const batch of await this.#partition.read(this.#storage, next, end, FULL_BATCH_BYTES)) {
+      for (const batch of await this.#partition.read(this.#storage, next, end, SLICE_BYTES)) {
         if (newest.size >= this.#maxKeys || keyBytes >= MAX_KEY_BYTES) return { newest, to: next };
         for (const { offset, key } of readRecords(batch.bytes, batch)) {
           if (key === null) continue;
@@ -69,7 +72,7 @@ export class Cleaning {
     let keptBytes = 0;
     let next = partition.start;
     while (next < to && !this.#isStopped()) {
-      const batches = await partition.read(this.#storage, next, to, FULL_BATCH_BYTES);
+      const batches = await partition.read(this.#storage, next, to, SLICE_BYTES);
       const keepTombstonesFrom = this.#keepTombstonesFrom();
       const swept = sweep(batches, ({ offset, key, value }: LogRecord) => {
         if (key === null) return true;
