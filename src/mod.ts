@@ -1,5 +1,6 @@
 /**
- * Tidemark: XState machines as durable, keyed actors over a log, in event time.
+ * Tidemark: XState machines as durable, keyed actors over a log, in event time. Nothing in here needs more of its runtime
+ * than the web does.
  *
  * @module
  */
@@ -14,3 +15,15 @@ export { topic } from "./core/topic.ts";
 export type { Keyed, Sink, Source, Topic, TopicOptions, Watermark } from "./core/topic.ts";
 export { tumbling } from "./core/window.ts";
 export type { Span, Window, WindowClose } from "./core/window.ts";
+export type { Log } from "./log/log.ts";
+export { memoryLog } from "./log/memory/log.ts";
+export type { MemoryLogOptions } from "./log/memory/log.ts";
+export type { Clock } from "./runtime/clock.ts";
+export type { RuntimeOptions } from "./runtime/options.ts";
+export type { Publication } from "./runtime/publish.ts";
+export type { ActorState, Standing } from "./runtime/query.ts";
+export type { ReadOptions } from "./runtime/read.ts";
+export { start } from "./runtime/runtime.ts";
+export type { Runtime } from "./runtime/runtime.ts";
+export { memoryStores } from "./store/memory/store.ts";
+export type { Stores } from "./store/store.ts";

@@ -8,11 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { actor, app, topic } from "tidemark";
+import { actor, app, start, topic } from "tidemark";
 import { embeddedLog, levelStores } from "tidemark/level";
 import { object, string } from "valibot";
 import { fromTransition } from "xstate";
-import { start } from "../../src/runtime/runtime.ts";
 
 const BATCH = 1_000;
 const MIB = 1_048_576;

@@ -14,13 +14,11 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Level } from "level";
-import { actor, app, topic } from "tidemark";
+import { actor, app, start, topic } from "tidemark";
+import { embeddedLog, levelStores } from "tidemark/level";
 import { number, object, string } from "valibot";
 import { assign, fromTransition, setup } from "xstate";
 import { input } from "../../actors/traffic-monitor.ts";
-import { embeddedLog } from "../../src/log/embedded/log.ts";
-import { start } from "../../src/runtime/runtime.ts";
-import { levelStores } from "../../src/store/level/store.ts";
 
 const DAYS_MS = 4 * 86_400_000;
 const BATCH = 1_000;

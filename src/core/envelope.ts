@@ -47,7 +47,7 @@ export function marker({ channel, channels, watermark, isIdle }: Marker, timesta
 }
 
 /** What a record of a repartition topic is; a forwarded one comes with the record as it was, at its old offset. */
-export type Opened =
+type Opened =
   | { readonly kind: "marker"; readonly marker: Marker }
   | { readonly kind: "forwarded"; readonly about: Forwarded; readonly key: string; readonly original: LogRecord };
 

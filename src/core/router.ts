@@ -14,7 +14,7 @@ import { type Delivery, type Group, internal } from "./topology.ts";
 import { watermarkFromJson, watermarkToJson } from "./watermark.ts";
 import { startOf } from "./window.ts";
 
-export interface RouterOptions {
+interface RouterOptions {
   readonly app: string;
   readonly group: Group;
   readonly partition: number;
@@ -29,7 +29,7 @@ export interface RouterOptions {
 }
 
 /** What {@link Router.run} stopped at: all that is planned is done; rows must be read; or a commit is due first. */
-export type Progress = "done" | "reads" | "full";
+type Progress = "done" | "reads" | "full";
 
 /** All that one commit writes. */
 export interface Commit {
@@ -146,8 +146,9 @@ export class Router {
   /** A source partition was read to its log end and will have no more records earlier than `watermark`. */
   advance(topic: string, watermark: number): void {
     const lane = this.#quietLane(topic);
-    if (!lane || lane.planned.watermark >= watermark) return;
-    this.#plan.addChange(lane, (channel) => channel.advance(watermark));
+    if (lane && watermark > lane.planned.watermark) {
+      this.#plan.addChange(lane, (channel) => channel.advance(watermark));
+    }
   }
 
   /** What has to be read before {@link run}. Undefined when nothing has. */

@@ -7,7 +7,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** Records by outcome; plain fields, because they are counted for every record. */
 export type Counts = { [outcome in Outcome]: number };
 
-export interface TallyRow {
+interface TallyRow {
   /** Undefined for records that no actor could get: unreadable, invalid, or without a usable time. */
   readonly actor: string | undefined;
   readonly topic: string;

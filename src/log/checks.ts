@@ -4,10 +4,10 @@ import { TidemarkError } from "../core/errors.ts";
 import type { Header, NewRecord, Position, TopicSpec } from "./log.ts";
 
 /** The largest record a log takes: key, value and headers together, in bytes. 16 MiB. */
-export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
+const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
 /** The most partitions a topic may have. */
-export const MAX_PARTITIONS = 10_000;
+const MAX_PARTITIONS = 10_000;
 
 /** What every record without headers has as headers. */
 export const NO_HEADERS: readonly Header[] = Object.freeze([]);

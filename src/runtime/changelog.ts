@@ -35,7 +35,7 @@ export function fenceRecord(timestamp: number): NewRecord {
 }
 
 /** What a record of a changelog says. */
-export type ChangelogEntry =
+type ChangelogEntry =
   | { readonly kind: "fence" }
   | { readonly kind: "change"; readonly change: Change }
   | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint };

@@ -4,7 +4,7 @@ import type { Store } from "../store/store.ts";
 import { changelogRecords, checkpointRow } from "./changelog.ts";
 
 /** Where a task commits to. */
-export interface CommitTarget {
+interface CommitTarget {
   readonly group: string;
   readonly changelog: string;
   readonly partition: number;

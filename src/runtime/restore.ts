@@ -11,7 +11,7 @@ const CHUNK_ROWS = 2_000;
 const POLL = { maxBytes: 4 * 1_048_576, waitMs: 1_000 } as const;
 
 /** Which task, and where its truth lies. */
-export interface TaskPlace {
+interface TaskPlace {
   readonly app: string;
   readonly group: string;
   readonly partition: number;
@@ -20,7 +20,7 @@ export interface TaskPlace {
   readonly store: string;
 }
 
-export interface Restored {
+interface Restored {
   readonly store: Store;
   /** Undefined when the task never committed. */
   readonly checkpoint: Checkpoint | undefined;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TidemarkError } from "../../src/core/errors.ts";
 import { handler } from "../../src/http/mod.ts";
+import { memoryLog } from "../../src/log/memory/log.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import type { Stores } from "../../src/store/store.ts";
 import { openSite } from "./site.ts";
@@ -72,6 +73,29 @@ test("HEAD answers as GET does, without a body", async (t) => {
     assert.equal(await head.text(), "");
     assert.notEqual(await get.text(), "");
   }
+});
+
+test("HEAD of a stream of lines leaves no reader open", async (t) => {
+  const log = memoryLog();
+  const makeReader = log.reader.bind(log);
+  const readers = { opened: 0, closed: 0 };
+  log.reader = async (from) => {
+    const reader = await makeReader(from);
+    if (from[0]!.topic !== "late-views") return reader;
+    readers.opened++;
+    const close = reader.close.bind(reader);
+    reader.close = () => {
+      readers.closed++;
+      return close();
+    };
+    return reader;
+  };
+  const site = await openSite(t, { runtime: { log } });
+  for (const partition of [0, 1]) {
+    await log.append("late-views", partition, [{ key: null, value: "1", timestamp: 0 }]);
+  }
+  await site.ask("/topics/late-views", { method: "HEAD" });
+  assert.deepEqual(readers, { opened: 1, closed: 1 });
 });
 
 test("answers say how long they are, must not be cached or guessed at, and allow no other site", async (t) => {

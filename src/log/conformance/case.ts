@@ -112,7 +112,7 @@ export class Case {
   async contents(topic: string, partition = 0, from?: number, log: Log = this.log): Promise<LogRecord[]> {
     const post = unique(POST);
     const offset = from ?? (await log.bounds({ topic, partition })).start;
-    await log.append(topic, partition, [record(post)]);
+    await log.append(topic, partition, [record(post, post)]);
     const reader = await log.reader([{ topic, partition, offset }]);
     const isPost = (found: LogRecord) => text(found.value) === post;
     const batches = await this.pollUntil(reader, (all) => all.at(-1)?.records.some(isPost) ?? false);

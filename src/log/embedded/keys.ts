@@ -16,7 +16,7 @@ export const FORMAT_KEY = "format";
 export const FORMAT = "tidemark log 1";
 
 /** What all keys of a kind begin with. */
-export type Kind = "topic" | "batch" | "start" | "clean";
+type Kind = "topic" | "batch" | "start" | "clean";
 
 /** The key of a topic's row. */
 export function topicKey(name: string): string {
