@@ -85,7 +85,7 @@ export interface Examiner {
 export function examine(input: Input, examiner: Examiner): Step {
   const head = input.head()!;
   const { definition } = input.plan;
-  return definition ? examineRecord(input, head, definition, examiner) : examineForwarded(input, head, examiner);
+  return definition ? examineRecord(input, head, definition, examiner) : examineForwarded(input, head);
 }
 
 function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, { group, now }: Examiner): Step {
@@ -117,8 +117,11 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
   }
 }
 
-/** A record that came through a repartition topic was judged before it was passed on: it is sound, and its key is known. */
-function examineForwarded(input: Input, head: LogRecord, { now }: Examiner): Step {
+/**
+ * A record that came through a repartition topic was judged before it was passed on: it is sound, and its key is known.
+ * Another clock must not find it to be from the future.
+ */
+function examineForwarded(input: Input, head: LogRecord): Step {
   const opened = open(head);
   if (opened.kind === "marker") {
     const { channel, channels, watermark, isIdle } = opened.marker;
@@ -135,7 +138,7 @@ function examineForwarded(input: Input, head: LogRecord, { now }: Examiner): Ste
   const { topic } = delivery.actor.sources[source]!;
   try {
     const value = decodeValue(topic, record.value);
-    const time = eventTime(topic, value, record.timestamp, now);
+    const time = eventTime(topic, value, record.timestamp, Infinity);
     const works = [workOf(lane, record, delivery, key, value, time)];
     return new Step(lane, { record, time, before, reach: Math.max(before, time - topic.maxOutOfOrdernessMs), works });
   } catch (error) {

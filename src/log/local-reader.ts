@@ -17,6 +17,14 @@ export interface Cursor extends Position {
   close(): void;
 }
 
+/** A reader's place, as far as its partition must know it. */
+export interface Watcher {
+  /** The offset the reader reads next. */
+  readonly offset: number;
+  /** There are new records. */
+  wake(): void;
+}
+
 /** A batch and how many bytes its keys, values and headers have. */
 export interface Taken {
   readonly batch: Batch;

@@ -41,7 +41,9 @@ export interface Reader extends AsyncDisposable {
    * is nothing new, or until `signal` is aborted, and then answers with an empty list.
    * @throws TIDEMARK_LOG_CLOSED, TIDEMARK_LOG_OFFSET_OUT_OF_RANGE (position before the log's start), TIDEMARK_LOG_CORRUPT
    */
-  poll(options: { readonly maxBytes: number; readonly waitMs: number; readonly signal?: AbortSignal }): Promise<Batch[]>;
+  poll(
+    options: { readonly maxBytes: number; readonly waitMs: number; readonly signal?: AbortSignal },
+  ): Promise<Batch[]>;
   /** Leaves a partition out of polls until {@link resume}. Pausing twice is the same as once. */
   pause(partition: TopicPartition): void;
   resume(partition: TopicPartition): void;

@@ -84,6 +84,11 @@ test("a value that is not JSON in UTF-8 is refused as unparsable, without a gues
   }
 });
 
+test("the replacement character is a character like any other where it is one", () => {
+  assert.equal(decoded(anything(), '"a\ufffdb"'), "a\ufffdb");
+  assert.equal(decoded(anything(), '"\\ufffd"'), "\ufffd");
+});
+
 test("JSON that is nested deeper than the stack is a refused record, not a dead process", () => {
   const deep = "[".repeat(200_000) + "]".repeat(200_000);
   const depth = (value: unknown): number => (Array.isArray(value) ? 1 + depth(value[0]) : 0);

@@ -183,6 +183,21 @@ test("what came through is the original record, with the watermark it brought al
   }
 });
 
+test("what came through is not judged again by a clock that is behind", () => {
+  const at = 3 * 86_400_000;
+  const original: LogRecord = {
+    offset: 31,
+    timestamp: 5,
+    key: null,
+    value: encoder.encode(view("/", at)),
+    headers: [],
+  };
+  const about = { source: 0, channel: { topic: "views", partition: 3 }, offset: 31, before: 50 };
+  const { input, group } = inputOf([listening("one")], "shop.one.repartition", 4, 2, forward(original, "/", about));
+  const step = examine(input, { group, now: 0 });
+  assert.deepEqual([step.failure, step.time, step.works.length], [undefined, at, 1]);
+});
+
 test("a marker moves its channel, and tells of channels that were not known", () => {
   const channel = { topic: "views", partition: 1 };
   for (const isIdle of [false, true]) {

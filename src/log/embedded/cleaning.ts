@@ -92,7 +92,10 @@ export class Cleaning {
     return from;
   }
 
-  /** Writes one slice. The bytes it has then. What was trimmed meanwhile comes back below the start, and goes with the next trim. */
+  /**
+   * Writes one slice; the bytes it has then. What was trimmed meanwhile comes back below the start, where nobody reads it,
+   * and goes with the next trim.
+   */
   #replace(batches: readonly StoredBatch[], swept: readonly SweptBatch[]): Promise<number> {
     const { batchesKey } = this.#partition;
     return this.#storage.write((changes) => {

@@ -1,7 +1,7 @@
-import type { Cursor, Taken } from "../local-reader.ts";
+import type { Cursor, Taken, Watcher } from "../local-reader.ts";
 import type { LogRecord } from "../log.ts";
 import { FULL_BATCH_BYTES, readRecords } from "./batch.ts";
-import type { EmbeddedPartition, StoredBatch, Watcher } from "./partition.ts";
+import type { EmbeddedPartition, StoredBatch } from "./partition.ts";
 import type { Storage } from "./storage.ts";
 
 /** A reader's place in a partition in the folder. It holds what was fetched and did not fit into a poll. */

@@ -43,8 +43,9 @@ export interface EmbeddedLog extends Log {
 /**
  * Opens a log in a folder of its own, which one process at a time can use. A new folder is an empty log.
  *
- * A record may have 16 MiB, key and headers included. What a transaction has sent is held in memory until it ends. After
- * a failed write the log refuses to write (TIDEMARK_LOG_IO) until it is opened again; reading goes on.
+ * A record may have 16 MiB, key and headers included. What a transaction has sent is held in memory until it ends. The
+ * bytes of the records it hands out are windows on larger buffers: copy what is to be kept for long. After a failed write
+ * the log refuses to write (TIDEMARK_LOG_IO) until it is opened again; reading goes on.
  * @throws TIDEMARK_LOG_LOCKED, TIDEMARK_LOG_CORRUPT, TIDEMARK_LOG_IO, TIDEMARK_OPTION_INVALID
  */
 export async function embeddedLog(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {

@@ -1,4 +1,5 @@
 import { TidemarkError } from "../../core/errors.ts";
+import type { Watcher } from "../local-reader.ts";
 import type { Ack, Bounds, TopicPartition } from "../log.ts";
 import { outOfRange } from "../refusals.ts";
 import { type BatchHeader, readHeader } from "./batch.ts";
@@ -6,14 +7,6 @@ import type { Cleanliness } from "./cleanliness.ts";
 import { batchKey, partitionKey } from "./keys.ts";
 import type { Pack } from "./pack.ts";
 import type { Changes, Storage } from "./storage.ts";
-
-/** A reader's place, as far as its partition must know it. */
-export interface Watcher {
-  /** The offset the reader reads next. */
-  readonly offset: number;
-  /** There are new records. */
-  wake(): void;
-}
 
 /** A batch as it lies in the folder, checked. */
 export interface StoredBatch extends BatchHeader {

@@ -1,6 +1,6 @@
 import type { LogRecord } from "../log.ts";
-import type { Cursor, Taken } from "../local-reader.ts";
-import type { MemoryPartition, Watcher } from "./partition.ts";
+import type { Cursor, Taken, Watcher } from "../local-reader.ts";
+import type { MemoryPartition } from "./partition.ts";
 
 /** A reader's place in a partition in memory. */
 export class MemoryCursor implements Cursor, Watcher {

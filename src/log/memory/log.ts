@@ -24,7 +24,8 @@ export interface MemoryLogOptions {
 
 /**
  * A log that lives in memory and ends with it. It is synchronous inside and needs nothing of its runtime but timers, for
- * polls that wait. The bytes of the records it hands out are shared by all readers: do not write to them.
+ * polls that wait. A record may have 16 MiB, key and headers included. The bytes of the records it hands out are shared by
+ * all readers: do not write to them.
  * @throws TIDEMARK_OPTION_INVALID
  */
 export function memoryLog(options: MemoryLogOptions = {}): Log {

@@ -1,13 +1,6 @@
+import type { Watcher } from "../local-reader.ts";
 import type { Ack, Bounds, LogRecord, TopicPartition } from "../log.ts";
 import { Arena, type Stored } from "./arena.ts";
-
-/** A reader's place, as far as its partition must know it. */
-export interface Watcher {
-  /** The offset the reader reads next. */
-  readonly offset: number;
-  /** There are new records. */
-  wake(): void;
-}
 
 const latin1 = new TextDecoder("latin1");
 

@@ -49,13 +49,19 @@ export async function openSuccessor(path: string, { identity }: OpenFile): Promi
   for (let n = 1; n <= MAX_RENAMES; n++) {
     if ((await findRotated(path, n))?.identity !== identity) continue;
     let successor: OpenFile | undefined;
-    for (let younger = n - 1; !successor && younger >= 0; younger--) {
-      successor = await openIfThere(nameOf(path, younger));
-    }
-    if ((await findRotated(path, n))?.identity === identity) return successor;
-    await successor?.close(); // rotated once more just now: it is found under its next name
+    let younger = n;
+    while (!successor && --younger >= 0) successor = await openIfThere(nameOf(path, younger));
+    if (await isNext(path, younger, n, identity)) return successor;
+    await successor?.close();
+    n = 0; // rotated once more just now
   }
   return await openIfThere(path);
+}
+
+/** Whether an old file still has its name, and none has one between it and a younger one. Files only move upwards. */
+async function isNext(path: string, younger: number, old: number, identity: string): Promise<boolean> {
+  for (let n = younger + 1; n < old; n++) if (await findRotated(path, n)) return false;
+  return (await findRotated(path, old))?.identity === identity;
 }
 
 function nameOf(path: string, rotations: number): string {

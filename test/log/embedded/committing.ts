@@ -8,10 +8,10 @@ export async function openForChild(directory: string): Promise<{ log: Log; count
   return { log, count: (await log.bounds({ topic: "plain", partition: 0 })).end / 3 };
 }
 
-/** Makes the transactions from a number on, one after the other, until one fails. */
+/** Makes some thousand transactions from a number on, one after the other, until one fails. */
 export async function commitFrom(log: Log, first: number, committed: (count: number) => void): Promise<void> {
   const producer = await log.producer("producer");
-  for (let n = first;; n++) {
+  for (let n = first; n < first + 5000; n++) {
     const transaction = await producer.begin();
     const values = [0, 1, 2].map((i) => ({ key: null, value: `${n}:${i}`.padEnd(1000), timestamp: n }));
     await transaction.send("plain", 0, values);

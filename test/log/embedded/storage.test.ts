@@ -58,7 +58,7 @@ test("a process killed while it commits and cleans loses nothing it was told was
   const directory = await folder();
   let least = 0;
   for (let round = 0; round < 3; round++) {
-    const child = run("commit-for-ever.ts", directory);
+    const child = run("commit-until-killed.ts", directory);
     const ended = new Promise((resolve) => child.once("close", resolve));
     let told = "";
     for await (const chunk of child.stdout) {
