@@ -18,8 +18,6 @@ import { topicCases } from "./conformance/topics.ts";
 import { transactionCases } from "./conformance/transactions.ts";
 import type { Log } from "./log.ts";
 
-export type { LogHarness } from "./conformance/case.ts";
-
 /**
  * Registers the suite for one adapter.
  * @param name how the adapter is called in test reports
