@@ -9,7 +9,7 @@ const ENVELOPE = "tidemark";
 const ORIGINAL_KEY = "tidemark.key";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A record on its way to the actor of its key. */
 export interface Forwarded {

@@ -217,7 +217,7 @@ function fault(error: unknown, otherwise: Code): Failure {
   return { reason: error.code, message: error.message };
 }
 
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 class RecordMeta implements Meta {
   readonly key: string;

@@ -8,7 +8,7 @@ import { CHECKPOINT_ROW } from "../core/row.ts";
 import type { Change } from "../store/store.ts";
 
 const FENCE = "~fence";
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The store's own row about where it stands. */
 export interface StoreCheckpoint {

@@ -10,7 +10,8 @@ const SAME_MS = 500;
 export type StopSignal = keyof typeof EXIT_CODES;
 
 /**
- * Calls `stop` on the first SIGINT or SIGTERM; a second one, more than half a second later, ends the process at once, with 130 or 143.
+ * Calls `stop` on the first SIGINT or SIGTERM; a second one, more than half a second later, ends the process at once, with
+ * 130 or 143.
  * @returns what makes both mean again what they meant before
  */
 export function onStopSignal(stop: (signal: StopSignal) => void): () => void {

@@ -63,6 +63,7 @@ export interface Process {
   readonly lines: readonly string[];
   /** Waits for a line that begins with a text. */
   says(beginning: string): Promise<string>;
+  /** Sends a signal, unless it has ended. */
   kill(signal: NodeJS.Signals): void;
   /** Waits for its end; answers with its exit code, or the signal that ended it. */
   exit(): Promise<number | string | null>;
@@ -77,16 +78,18 @@ export function startProcess(t: TestContext, args: readonly string[], prefix: re
   let output = "";
   child.stdout.on("data", (data) => output += data);
   let hasEnded = false;
+  let isClosed = false;
   const exit = new Promise<number | string | null>((resolve) => {
+    child.on("exit", () => hasEnded = true);
     child.on("close", (code, signal) => {
-      hasEnded = true;
+      isClosed = true;
       resolve(code ?? signal);
     });
   });
   // Not `child.kill`: on Deno it overwrites how the process ends, and works once.
-  const kill = (signal: NodeJS.Signals) => void process.kill(child.pid!, signal);
+  const kill = (signal: NodeJS.Signals) => void (hasEnded || process.kill(child.pid!, signal));
   afterwards(t, async () => {
-    if (!hasEnded) kill("SIGKILL");
+    kill("SIGKILL");
     await exit;
   });
   const lines = () => output.split("\n").slice(0, -1);
@@ -100,7 +103,7 @@ export function startProcess(t: TestContext, args: readonly string[], prefix: re
     },
     kill,
     exit: async () => {
-      await until(() => hasEnded);
+      await until(() => isClosed);
       return await exit;
     },
   };

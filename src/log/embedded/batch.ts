@@ -31,7 +31,7 @@ const HAS_HEADERS = 4;
 const HAS_GAP = 8;
 /** The timestamp is too far from the one before for 32 bits and stands as f64. */
 const IS_FAR = 16;
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Packs records into one buffer that grows as needed and can be used again. */
 export class BatchWriter {
