@@ -148,7 +148,10 @@ export class WorldTask {
       const progress = this.router.run();
       assert.ok(this.router.watermark >= this.#watermark, "the watermark went back");
       this.#watermark = this.router.watermark;
-      assert.notEqual(progress, "reads", "all that was asked for had been read");
+      if (progress === "reads") {
+        assert.ok(this.router.reads(), "there is something to read");
+        continue;
+      }
       const what = choices.of(progress === "full" ? 4 : 8);
       if (what === 1) return this.open();
       if (progress === "full" || what === 2) this.commit();
