@@ -333,16 +333,33 @@ for (const commitBytes of [100_000, Infinity]) {
 }
 
 test("an actor that a planned record needs stays the same one while others come, are committed and go", () => {
-  const open = Array.from({ length: 8 }, (_, n) => [3, `${n}`] as const);
-  const { task, add, work, windows } = worldOf([...open, [13, "x"]], { cacheEntries: 1, commitBytes: 1_300 });
-  work();
-  task.commit();
-  task.open();
-  // In one plan: the first closes eight windows with commits in between, the second folds, the third closes that.
-  add([[20, "y"], [14, "x"], [30, "z"]]);
-  work();
-  task.commit();
-  assert.deepEqual(windows().slice(8), [[12, "x", 13, 14], [12, "y", 20]]);
+  const source = { topic: "numbers", partition: 0, maxOutOfOrderness: 3, rows: [] };
+  const app = appOfSums([source], [{ name: "window", isPair: true, window }]);
+  const world = new World(app, { numbers: 1, results: 1, late: 1 }, { cacheEntries: 1, commitBytes: 1_300 });
+  const [task] = world.tasks;
+  const add = (rows: readonly (readonly [time: number, key: string])[]) => {
+    world.append("numbers", 0, rows.map(([time, key]) => recordOf({ key, time, n: time, kind: "good" })));
+    task!.poll("numbers", Infinity);
+    task!.work(new Choices([]));
+  };
+  add([[3, "0"], [3, "a"], [3, "b"], [13, "1"]]);
+  task!.commit();
+  task!.open();
+  const commits = task!.commits.length;
+  // One plan. Two commits fall into it: when "q", "r" and "s" are open, and when "a" and "b" are closed. Between them "0" is
+  // done, so that it stays in memory when it is over; then "1" is done, and its window ends before the next commit.
+  add([[14, "q"], [14, "r"], [14, "s"], [4, "0"], [20, "y"], [14, "1"], [30, "z"]]);
+  assert.ok(task!.commits.length >= commits + 2);
+  task!.commit();
+  const results = outcomeOf(world).results.map(({ key, start, numbers }) => [start, key, ...numbers]);
+  assert.deepEqual(results, [
+    [2, "0", 3, 4],
+    [2, "a", 3],
+    [2, "b", 3],
+    [12, "1", 13, 14],
+    ...["q", "r", "s"].map((key) => [12, key, 14]),
+    [12, "y", 20],
+  ]);
 });
 
 test("a window that fails at its end becomes a dead letter with its state, and is gone", () => {
