@@ -10,7 +10,7 @@ import { denoCommand } from "./deno.ts";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const MARK = "// @ts-expect-error ";
 
-/** What the compiler must say, by the words behind the mark in `definitions.types.ts`. */
+/** What the compiler must say, by the words behind the mark in `mistakes.ts`. */
 const MESSAGES: Readonly<Record<string, RegExp>> = {
   "an event the machine does not know": /Did you mean '"view"'/,
   "a payload that does not fit": /Type 'string' is not assignable to type 'number'/,
@@ -26,13 +26,13 @@ const MESSAGES: Readonly<Record<string, RegExp>> = {
 };
 
 test("each mistake in a definition is a compile error that says what is wrong", () => {
-  const lines = readFileSync(join(HERE, "definitions.types.ts"), "utf8").split("\n");
+  const lines = readFileSync(join(HERE, "mistakes.ts"), "utf8").split("\n");
   const cache = join(HERE, "..", ".cache");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "types-"));
   try {
     // The same file without its marks: every mistake shows its message, at its line.
-    const file = join(folder, "mistakes.ts");
+    const file = join(folder, "unmarked.ts");
     writeFileSync(file, lines.map((line) => line.startsWith(MARK) ? "" : line).join("\n"));
     const [deno, ...args] = denoCommand();
     const { stdout, stderr } = spawnSync(deno, [...args, "check", file], {
@@ -43,7 +43,7 @@ test("each mistake in a definition is a compile error that says what is wrong", 
     for (const [index, line] of lines.entries()) {
       if (!line.startsWith(MARK)) continue;
       const what = line.slice(MARK.length);
-      const found = errors.find((error) => new RegExp(`mistakes\\.ts:${index + 2}:`).test(error));
+      const found = errors.find((error) => new RegExp(`unmarked\\.ts:${index + 2}:`).test(error));
       ok(found, `no error at line ${index + 2}: ${what}\n${errors.join("\n\n")}`);
       if (MESSAGES[what]) match(found, MESSAGES[what], what);
     }

@@ -115,7 +115,7 @@ export class TestDriver {
    * @throws TIDEMARK_OPTION_INVALID when `time` is not a number
    */
   advanceTo(time: number): void {
-    if (!(typeof time === "number" && time === time)) {
+    if (typeof time !== "number" || Number.isNaN(time)) {
       throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot advance to ${time}: give a number of ms since 1970`);
     }
     for (const { topic, writers } of this.#stages) {
