@@ -90,6 +90,7 @@ test("a followed file is fed as it grows", async (t) => {
   await untilStates(service, { "/a": 1 });
   await appendFile(file, viewLines(["/a", "/b"]));
   await untilStates(service, { "/a": 2, "/b": 1 });
+  await service.stop();
   assert.equal(service.inputs[0]!.hasEnded, false);
 });
 
@@ -194,7 +195,9 @@ test("a port that is taken is told, and leaves nothing open", async (t) => {
   const port = Number(new URL(first.url!).port);
   const second = { ...optionsOf(join(folder, "second")), listen: { hostname: "127.0.0.1", port } };
   await assert.rejects(serve(second), { code: "TIDEMARK_ADDRESS_IN_USE" });
-  await (await serve(optionsOf(join(folder, "second")))).stop();
+  const again = await serve(optionsOf(join(folder, "second")));
+  await again.runtime.opened;
+  await again.stop();
 });
 
 test("a data folder that is a file, or lies in one, is told", async (t) => {
