@@ -70,6 +70,14 @@ async function exchange(url: string, text: string): Promise<string> {
   return received();
 }
 
+/** Waits until a number does not change any more, because the buffers in between are full. */
+async function untilStill(number: () => number): Promise<void> {
+  for (let before = NaN; before !== number();) {
+    before = number();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 const GET = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 const status = (answer: string): string => answer.slice(0, "HTTP/1.1 200".length);
 
@@ -190,6 +198,27 @@ test("a body that is too large is answered even to a client that sends on regard
   assert.equal((await (await fetch(url, { method: "POST", body: new Uint8Array(1_000) })).json()).length, 1_000);
 });
 
+test("a body is taken no faster than it is read", async (t) => {
+  const LENGTH = 50_000_000;
+  const gate = Promise.withResolvers<void>();
+  const { url } = await open(t, async (request) => {
+    let length = 0;
+    for await (const piece of request.body!) {
+      length += piece.length;
+      await gate.promise;
+    }
+    return json({ length });
+  });
+  const { socket, received } = dial(url);
+  socket.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${LENGTH}\r\n\r\n`);
+  for (let sent = 0; sent < LENGTH; sent += 100_000) socket.write(new Uint8Array(100_000));
+  await untilStill(() => socket.writableLength);
+  assert.ok(socket.writableLength > LENGTH / 2, `${socket.writableLength} bytes are left to send`);
+  gate.resolve();
+  await until(() => received().includes(`{"length":${LENGTH}}`));
+  socket.destroy();
+});
+
 test("a stream is made no faster than its client takes it, and no more when the client goes", async (t) => {
   const { state, answer } = endless();
   const { url } = await open(t, answer);
@@ -197,11 +226,7 @@ test("a stream is made no faster than its client takes it, and no more when the 
   socket.pause();
   socket.write(GET);
   await until(() => state.isOpen);
-  let before = -1;
-  while (before !== state.lines) { // until the buffers in between are full
-    before = state.lines;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await untilStill(() => state.lines);
   assert.ok(state.lines < 50_000, `${state.lines} kB were made`);
   socket.destroy();
   await until(() => !state.isOpen);
