@@ -1,16 +1,14 @@
 import { deepEqual, ok } from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { Child, tidemark } from "./cli/child.ts";
 import { countsOf, logViews, totalsOf } from "./traffic.ts";
 
 /** On each runtime; both run this file. */
 const KILLS = Number(process.env["TIDEMARK_KILLS"] ?? 25);
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RUN = [
   "run",
   "actors/traffic-monitor.ts",
@@ -33,37 +31,21 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-function tidemark(args: readonly string[]) {
-  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
-  return spawn(process.execPath, [...runtime, "src/cli/main.ts", ...args], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
 /** Runs a command to its end; what it printed. */
 async function output(args: readonly string[]): Promise<string> {
-  const child = tidemark(args);
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (data) => out += data);
-  child.stderr.on("data", (data) => err += data);
-  const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(`tidemark ${args.join(" ")} exited with ${code}: ${err}`);
-  return out;
+  const { code, stdout, stderr } = await tidemark(args);
+  if (code !== 0) throw new Error(`tidemark ${args.join(" ")} exited with ${code}: ${stderr}`);
+  return stdout;
 }
 
 /** Runs until it ends by itself, or for some ms until it is killed. Whether it was killed, and how long it took. */
 async function runFor(args: readonly string[], ms: number): Promise<{ killed: boolean; took: number }> {
   const began = performance.now();
-  const child = tidemark(args);
-  let err = "";
-  child.stderr.on("data", (data) => err += data);
-  child.stdout.resume();
-  const timer = setTimeout(() => child.kill("SIGKILL"), ms);
-  const [code, signal] = await once(child, "close");
+  const child = new Child(args, { stdin: "" });
+  const timer = setTimeout(() => process.kill(child.process.pid!, "SIGKILL"), ms);
+  const { code, signal, stderr } = await child.ended;
   clearTimeout(timer);
-  if (signal !== "SIGKILL" && code !== 0) throw new Error(`exited with ${code}: ${err}`);
+  if (signal !== "SIGKILL" && code !== 0) throw new Error(`exited with ${code}: ${stderr}`);
   return { killed: signal === "SIGKILL", took: performance.now() - began };
 }
 

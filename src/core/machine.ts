@@ -60,7 +60,7 @@ function machineFolder(actor: string, given: AnyStateMachine): Folder {
     return opaque(next);
   }
   const enter = (key: string) => entered(machine.getInitialSnapshot(scope, key));
-  const quick = shortcut(machine, nodes, scope);
+  const quick = shortcut(machine, nodes, knows ?? new Set(), scope);
   const step = (state: AnyMachineSnapshot, event: Event) =>
     (quick(state, event) as Snapshot | undefined) ?? entered(machine.transition(state, event, scope), state);
 

@@ -22,13 +22,15 @@ interface Step {
  * life, and XState spends its time on states entered and left, eventless transitions and copies of what did not change.
  *
  * Which transition is taken XState still says. Answers undefined for an event that is not of this kind.
+ * @param types the events that can change anything, if they can be told; none when an eventless transition may follow
  */
 export function shortcut(
   machine: AnyStateMachine,
   nodes: readonly AnyStateNode[],
+  types: ReadonlySet<string>,
   scope: FoldScope,
 ): (state: AnyMachineSnapshot, event: AnyEventObject) => AnyMachineSnapshot | undefined {
-  const steps = stepsOf(machine, nodes);
+  const steps = stepsOf(machine, nodes, types);
   const spawn = () => scope.refuseChild();
   return (state, event) => {
     if (!steps.has(event.type) || !state.context) return undefined;
@@ -60,13 +62,12 @@ function assigned(assignment: unknown, args: Args, params: unknown): object {
 }
 
 /** By event type, what its transitions do; only types all of whose transitions do no more than assign and emit. */
-function stepsOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]): Map<string, Map<Transition, Step[]>> {
+function stepsOf(
+  machine: AnyStateMachine,
+  nodes: readonly AnyStateNode[],
+  types: ReadonlySet<string>,
+): Map<string, Map<Transition, Step[]>> {
   const steps = new Map<string, Map<Transition, Step[]>>();
-  const isPlain = nodes.every(({ always, transitions }) =>
-    always === undefined && [...transitions.keys()].every((type) => !type.endsWith("*"))
-  );
-  if (!isPlain) return steps;
-  const types = new Set(nodes.flatMap(({ transitions }) => [...transitions.keys()]));
   for (const type of types) {
     const all = nodes.flatMap(({ transitions }) => transitions.get(type) ?? []) as Transition[];
     const known = all.map((transition) => [transition, simple(machine, transition)] as const);

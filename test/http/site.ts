@@ -1,10 +1,11 @@
 /** A small app at work in memory, with a handler to ask about it. */
 import type { TestContext } from "node:test";
 import { array, number, object, optional, string, unknown } from "valibot";
-import { assign, emit, fromTransition, setup } from "xstate";
+import { assign, fromTransition, setup } from "xstate";
 import { handler, type HandlerOptions } from "../../src/http/mod.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
-import { actor, app, topic, tumbling, type WindowClose } from "../../src/mod.ts";
+import { counter } from "../../actors/machines.ts";
+import { actor, app, topic, tumbling } from "../../src/mod.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { start } from "../../src/runtime/runtime.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
@@ -24,20 +25,6 @@ const totals = setup({
   states: { seen: {} },
   on: {
     view: { actions: assign(({ context, event }) => ({ views: context.views + 1, note: event.note })) },
-  },
-});
-
-const counter = setup({
-  types: {
-    context: {} as { count: number },
-    events: {} as { type: "view" } | WindowClose,
-    emitted: {} as { type: "counted"; count: number },
-  },
-}).createMachine({
-  context: { count: 0 },
-  on: {
-    view: { actions: assign({ count: ({ context }) => context.count + 1 }) },
-    "window.close": { actions: emit(({ context }) => ({ type: "counted" as const, count: context.count })) },
   },
 });
 
