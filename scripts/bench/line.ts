@@ -1,7 +1,8 @@
 /**
  * Records per second of the whole embedded line (JSON → route → fold → commit) beside a bare hand-written loop over the same
- * JSON, reducer and LevelDB, in one run on one thread. Prints ratios; `node --cpu-prof scripts/bench/line.ts one KIND` shows
- * where the time goes. "valibot" is the reducer with a schema that checks; "fed" counts writing the input into the log, too.
+ * JSON, reducer and LevelDB, in one run on one thread. Prints ratios. "valibot" is the reducer with a schema that checks;
+ * "fed" counts writing the input into the log, too; else another process has written it. To see where the time goes:
+ * `node scripts/bench/line.ts one feed RECORDS DIRECTORY`, and the same with `--cpu-prof` and `one reducer`.
  *
  *     deno run -A scripts/bench/line.ts [RECORDS=500000] [ROUNDS=5]
  */
@@ -14,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Level } from "level";
-import { actor, app, start, topic } from "tidemark";
+import { actor, app, type Log, start, topic } from "tidemark";
 import { embeddedLog, levelStores } from "tidemark/level";
 import { number, object, string } from "valibot";
 import { assign, fromTransition, setup } from "xstate";
@@ -122,22 +123,22 @@ async function bare(directory: string, records: number): Promise<number> {
   return took;
 }
 
-async function line(directory: string, records: number, kind: keyof typeof apps, fed: boolean): Promise<number> {
-  const all = new Values(records);
-  const log = await embeddedLog(join(directory, "log"));
+async function feed(log: Log, all: Values): Promise<void> {
   await log.createTopics([{ name: "views", partitions: 1 }]);
-  const feed = async () => {
-    for (let from = 0; from < all.length; from += BATCH) {
-      const length = Math.min(BATCH, records - from);
-      const batch = Array.from({ length }, (_, index) => ({ key: null, value: all.at(from + index), timestamp: 0 }));
-      await log.append("views", 0, batch);
-    }
-  };
-  if (!fed) await feed();
+  for (let from = 0; from < all.length; from += BATCH) {
+    const length = Math.min(BATCH, all.length - from);
+    const batch = Array.from({ length }, (_, index) => ({ key: null, value: all.at(from + index), timestamp: 0 }));
+    await log.append("views", 0, batch);
+  }
+}
+
+async function line(directory: string, records: number, kind: string): Promise<number> {
+  const log = await embeddedLog(join(directory, "log"));
+  const all = kind.endsWith("-fed") ? new Values(records) : undefined;
   const began = performance.now();
-  if (fed) await feed();
+  if (all) await feed(log, all);
   const stores = levelStores(join(directory, "stores"));
-  const runtime = await start({ app: apps[kind], log, stores });
+  const runtime = await start({ app: apps[kind.split("-")[0] as keyof typeof apps], log, stores });
   await runtime.finish();
   const took = performance.now() - began;
   let sum = 0;
@@ -148,28 +149,22 @@ async function line(directory: string, records: number, kind: keyof typeof apps,
   return took;
 }
 
-async function one(kind: string, records: number): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
-  try {
-    const took = kind === "bare"
-      ? await bare(directory, records)
-      : await line(directory, records, kind.split("-")[0] as keyof typeof apps, kind.endsWith("fed"));
-    console.log(JSON.stringify({ kind, perSecond: Math.round(records / took * 1_000) }));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+async function one(kind: string, records: number, directory: string): Promise<void> {
+  if (kind === "feed") {
+    const log = await embeddedLog(join(directory, "log"));
+    await feed(log, new Values(records));
+    return await log.close();
   }
+  const took = kind === "bare" ? await bare(directory, records) : await line(directory, records, kind);
+  console.log(JSON.stringify({ kind, perSecond: Math.round(records / took * 1_000) }));
 }
 
+/** Runs each kind in a process of its own. The log is written before, by another one, unless that is to be counted. */
 function compare(records: number, rounds: number): void {
   const kinds = ["bare", "reducer", "valibot", "xstate", "reducer-fed"];
   const rates = new Map<string, number[]>(kinds.map((kind) => [kind, []]));
-  const self = fileURLToPath(import.meta.url);
-  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
   for (let round = 0; round < rounds; round++) {
-    for (const kind of kinds) {
-      const out = execFileSync(process.execPath, [...args, "one", kind, String(records)], { encoding: "utf8" });
-      rates.get(kind)!.push(JSON.parse(out.trim().split("\n").at(-1)!).perSecond);
-    }
+    for (const kind of kinds) rates.get(kind)!.push(measure(kind, records));
   }
   const median = (kind: string) => rates.get(kind)!.toSorted((a, b) => a - b)[rounds >> 1]!;
   for (const kind of kinds) {
@@ -181,6 +176,20 @@ function compare(records: number, rounds: number): void {
   console.log(`xstate is ${(median("xstate") / median("reducer") * 100).toFixed(0)} % of the reducer`);
 }
 
+function measure(kind: string, records: number): number {
+  const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
+  const self = fileURLToPath(import.meta.url);
+  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
+  const run = (what: string) =>
+    execFileSync(process.execPath, [...args, "one", what, String(records), directory], { encoding: "utf8" });
+  try {
+    if (kind !== "bare" && !kind.endsWith("-fed")) run("feed");
+    return JSON.parse(run(kind).trim().split("\n").at(-1)!).perSecond;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 const [first, ...rest] = process.argv.slice(2);
-if (first === "one") await one(rest[0]!, Number(rest[1] ?? 500_000));
+if (first === "one") await one(rest[0]!, Number(rest[1]), rest[2]!);
 else compare(Number(first ?? 500_000), Number(rest[0] ?? 5));

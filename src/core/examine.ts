@@ -59,16 +59,32 @@ export class Step {
 
   constructor(
     lane: Lane,
-    about: Partial<Pick<Step, "record" | "time" | "before" | "reach" | "failure" | "works" | "change">>,
+    record: LogRecord | undefined,
+    time: number,
+    before: number,
+    reach: number,
+    works: readonly Work[],
+    failure?: Failure,
+    change?: (channel: Channel) => void,
   ) {
     this.lane = lane;
-    this.record = about.record;
-    this.time = about.time ?? -Infinity;
-    this.before = about.before ?? NaN;
-    this.reach = about.reach ?? -Infinity;
-    this.failure = about.failure;
-    this.works = about.works ?? NO_WORK;
-    this.change = about.change;
+    this.record = record;
+    this.time = time;
+    this.before = before;
+    this.reach = reach;
+    this.works = works;
+    this.failure = failure;
+    this.change = change;
+  }
+
+  /** A record that no actor can get. */
+  static failed(lane: Lane, record: LogRecord, failure: Failure, before = NaN, reach = -Infinity): Step {
+    return new Step(lane, record, -Infinity, before, reach, NO_WORK, failure);
+  }
+
+  /** Only a watermark that moves. */
+  static change(lane: Lane, change: (channel: Channel) => void): Step {
+    return new Step(lane, undefined, -Infinity, NaN, -Infinity, NO_WORK, undefined, change);
   }
 }
 
@@ -93,27 +109,27 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
   try {
     const value = decodeValue(topic, record.value);
     const time = eventTime(topic, value, record.timestamp, now);
-    const works: Work[] = [];
-    for (const delivery of input.plan.deliveries) {
-      const previous = works.at(-1);
+    const { deliveries } = input.plan;
+    const works = new Array<Work>(deliveries.length);
+    for (let index = 0; index < deliveries.length; index++) {
+      const delivery = deliveries[index]!;
       const source = delivery.actor.sources[delivery.source]!;
+      const previous = index > 0 ? works[index - 1]! : undefined;
       // Sources made of one keyed source share its key.
       const isSame = previous && previous.kind !== "dead" && keyFunction(previous) === source.key;
       const key = isSame ? previous.key : keyOf(source, record, value);
       if (typeof key !== "string") {
-        works.push(newWork("dead", delivery, "", undefined, { ...key, actor: delivery.actor }));
+        works[index] = newWork("dead", delivery, "", undefined, { ...key, actor: delivery.actor });
         continue;
       }
       if (topic.partitioned) checkClaim(key, topic.name, input.partition, group.partitions);
-      works.push(
-        delivery.kind === "forward"
-          ? newWork("forward", delivery, key)
-          : workOf(lane, record, delivery, key, value, time),
-      );
+      works[index] = delivery.kind === "forward"
+        ? newWork("forward", delivery, key)
+        : workOf(lane, record, delivery, key, value, time);
     }
-    return new Step(lane, { record, time, reach: time - topic.maxOutOfOrdernessMs, works });
+    return new Step(lane, record, time, NaN, time - topic.maxOutOfOrdernessMs, works);
   } catch (error) {
-    return new Step(lane, { record, failure: fault(error, "TIDEMARK_RECORD_INVALID") });
+    return Step.failed(lane, record, fault(error, "TIDEMARK_RECORD_INVALID"));
   }
 }
 
@@ -130,7 +146,7 @@ function examineForwarded(input: Input, head: LogRecord): Step {
       one.advance(watermark);
       one.isIdle = isIdle;
     };
-    return new Step(input.lane(channel), { change });
+    return Step.change(input.lane(channel), change);
   }
   const { about: { source, channel, before }, key, original: record } = opened;
   const lane = input.lane(channel);
@@ -140,9 +156,9 @@ function examineForwarded(input: Input, head: LogRecord): Step {
     const value = decodeValue(topic, record.value);
     const time = eventTime(topic, value, record.timestamp, Infinity);
     const works = [workOf(lane, record, delivery, key, value, time)];
-    return new Step(lane, { record, time, before, reach: Math.max(before, time - topic.maxOutOfOrdernessMs), works });
+    return new Step(lane, record, time, before, Math.max(before, time - topic.maxOutOfOrdernessMs), works);
   } catch (error) {
-    return new Step(lane, { record, before, reach: before, failure: fault(error, "TIDEMARK_RECORD_INVALID") });
+    return Step.failed(lane, record, fault(error, "TIDEMARK_RECORD_INVALID"), before, before);
   }
 }
 

@@ -70,7 +70,7 @@ export class Plan {
 
   /** Plans a change of one channel that comes with no record. */
   addChange(lane: Lane, change: (channel: Channel) => void): void {
-    this.#add(new Step(lane, { change }));
+    this.#add(Step.change(lane, change));
   }
 
   #add(step: Step): void {

@@ -2,7 +2,7 @@ import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
 import { Router } from "../core/router.ts";
 import type { Group } from "../core/topology.ts";
-import type { Producer, Reader } from "../log/log.ts";
+import type { Batch, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit } from "./commit.ts";
 import type { Settings } from "./options.ts";
@@ -38,6 +38,8 @@ export class Task {
   #store: Store | undefined;
   #producer: Producer | undefined;
   #reader: Reader | undefined;
+  /** The next poll, where it was begun ahead of its turn. */
+  #ahead: Promise<Batch[]> | undefined;
   #committedAt = -Infinity;
   #markedAt = -Infinity;
   #marked = "";
@@ -119,6 +121,7 @@ export class Task {
   async close(): Promise<void> {
     this.#stop.abort();
     if (this.state !== "failed") this.state = "closed";
+    await this.#ahead?.catch(() => {});
     await this.#reader?.close();
     await this.#producer?.close();
     await this.#store?.close();
@@ -130,12 +133,9 @@ export class Task {
 
   /** Reads once, processes what was read, and commits when it is time to. */
   async #turn(): Promise<void> {
-    const { pollBytes } = this.#settings;
-    const batches = await this.#reader!.poll({
-      maxBytes: pollBytes,
-      waitMs: this.#waitMs(),
-      signal: this.#stop.signal,
-    });
+    const batches = await (this.#ahead ?? this.#poll(this.#waitMs()));
+    this.#ahead = undefined;
+    if (batches.length > 0) this.#readAhead();
     for (const batch of batches) {
       this.router.offer(batch);
       if (batch.records.length > 0) this.#quietSince.delete(this.router.input(batch.topic));
@@ -145,6 +145,16 @@ export class Task {
     await this.#work();
     this.#balance();
     if (this.#isCommitDue()) await this.#commit();
+  }
+
+  #poll(waitMs: number): Promise<Batch[]> {
+    return this.#reader!.poll({ maxBytes: this.#settings.pollBytes, waitMs, signal: this.#stop.signal });
+  }
+
+  /** Begins to read what comes next while this is worked on. */
+  #readAhead(): void {
+    this.#ahead = this.#poll(0);
+    this.#ahead.catch(() => {}); // its turn will tell
   }
 
   /** Plans and runs until nothing more can be done with what was read. */
