@@ -30,6 +30,11 @@ export class Life {
     return this.#isDead;
   }
 
+  /** Dies at the next call. */
+  die(): void {
+    this.#isDead = true;
+  }
+
   /** Closes what a killed process would have left to the system. */
   async bury(): Promise<void> {
     for (const handle of this.#handles) await handle.close();

@@ -38,6 +38,9 @@ export const CODES = {
   TIDEMARK_LOG_TOPIC_UNKNOWN: "a topic or partition does not exist",
   TIDEMARK_LOG_OFFSET_OUT_OF_RANGE: "an offset lies outside of what the log holds",
   TIDEMARK_LOG_TRANSACTION: "a transaction was used after its end, or a second one was begun before the first ended",
+  TIDEMARK_LOG_UNREACHABLE: "no broker of the cluster answers",
+  TIDEMARK_LOG_UNAUTHORIZED: "the cluster refuses this client's credentials or rights",
+  TIDEMARK_LOG_UNSUPPORTED: "a broker is too old",
   TIDEMARK_LOG_IO: "the log could not be read or written",
   TIDEMARK_RECORD_TOO_LARGE: "a record is larger than its log takes",
   // stores

@@ -4,6 +4,7 @@ import { keyFault } from "../core/key.ts";
 import type { Standing } from "../runtime/query.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, jsonLines } from "./answer.ts";
+import { answerElsewhere, linesElsewhere } from "./elsewhere.ts";
 import type { Call } from "./route.ts";
 import { quoted } from "./target.ts";
 
@@ -38,7 +39,7 @@ export async function actorStates(call: Call, actor: string): Promise<Response> 
   const key = query.text("key");
   if (key !== undefined) return await keyState(call, actor, key);
   checkReady(runtime, actor);
-  return await jsonLines(stateLines(runtime, actor), onError);
+  return await jsonLines(stateLines(runtime, actor, await linesElsewhere(call, actor)), onError);
 }
 
 /** The state of a key, or its open windows where the actor has windows. */
@@ -46,6 +47,8 @@ export async function keyState(call: Call, actor: string, key: string): Promise<
   const { runtime } = call;
   if (definitionOf(runtime, actor)?.window) return await keyWindows(call, actor, key);
   checkKey(key);
+  const elsewhere = await answerElsewhere(call, actor, key);
+  if (elsewhere) return elsewhere;
   const { state, standing } = await runtime.get(actor, key);
   if (!state) {
     throw new TidemarkError(
@@ -57,18 +60,26 @@ export async function keyState(call: Call, actor: string, key: string): Promise<
 }
 
 /** The open windows of a key. */
-export async function keyWindows({ runtime }: Call, actor: string, key: string): Promise<Response> {
+export async function keyWindows(call: Call, actor: string, key: string): Promise<Response> {
+  const { runtime } = call;
   checkKey(key);
   const definition = definitionOf(runtime, actor);
   if (definition && !definition.window) {
     throw new TidemarkError("TIDEMARK_ROUTE_UNKNOWN", `Cannot list windows: actor "${actor}" has none`);
   }
+  const elsewhere = await answerElsewhere(call, actor, key);
+  if (elsewhere) return elsewhere;
   const states = await runtime.windows(actor, key);
   return json({ actor, key, windows: states.map(({ key: _, ...rest }) => rest) });
 }
 
-async function* stateLines(runtime: Runtime, actor: string): AsyncGenerator<string> {
+async function* stateLines(
+  runtime: Runtime,
+  actor: string,
+  elsewhere: AsyncGenerator<string>,
+): AsyncGenerator<string> {
   for await (const state of runtime.scan(actor)) yield JSON.stringify(state);
+  yield* elsewhere;
 }
 
 /** All tasks of the actor must be there before the first line goes out. An unknown actor is left to the runtime. */

@@ -26,6 +26,15 @@ export function json(value: unknown, init?: AnswerInit): Response {
   return answer(JSON.stringify(value) + "\n", "application/json", init);
 }
 
+/** What another service answered, as an answer of this one. */
+export function passedOn({ status, headers, body }: Response): Response {
+  const kept = ["content-type", "retry-after"].flatMap((name) => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+  return new Response(body, { status, headers: { ...COMMON_HEADERS, ...Object.fromEntries(kept) } });
+}
+
 /**
  * An answer of JSON lines, made only as fast as they are taken. What fails before the first line is thrown, so that it gets
  * a status of its own; a later failure goes to `onError` and breaks the answer off, which the client can tell.

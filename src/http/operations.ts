@@ -1,4 +1,5 @@
 import type { Group } from "../core/topology.ts";
+import type { Task } from "../runtime/task.ts";
 import { actorJson } from "./actors.ts";
 import { answer, json } from "./answer.ts";
 import { problem } from "./problem.ts";
@@ -9,13 +10,21 @@ export function livez(): Response {
   return json({ status: "alive" });
 }
 
-/** Whether every task answers queries and does its work; with the state of each. */
+/** Whether every task answers queries and does its work; with the state of each, and how far those are that restore. */
 export function readyz({ runtime }: Call): Response {
-  const tasks = runtime.tasks.map(({ name, state }) => ({ task: name, state }));
+  const tasks = runtime.tasks.map(standing);
   if (runtime.isReady) return json({ status: "ready", tasks });
   const waiting = tasks.filter(({ state }) => state !== "running" && state !== "finished");
-  const detail = `Not ready: ${waiting.map(({ task, state }) => `task ${task} is ${state}`).join(", ")}`;
+  const detail = `Not ready: ${
+    waiting.map(({ task, state, restore }) => `task ${task} is ${state}${restore ? `, ${restore.percent} %` : ""}`)
+      .join(", ")
+  }`;
   return problem(503, { detail, code: "TIDEMARK_NOT_READY", members: { tasks } });
+}
+
+function standing({ name, state, progress }: Task) {
+  const restore = state === "restoring" ? progress?.figures() : undefined;
+  return { task: name, state, ...(restore && { restore }) };
 }
 
 /** What the service counts, in Prometheus' text format. */

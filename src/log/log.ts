@@ -73,6 +73,59 @@ export interface Producer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** One of the instances that share an app's tasks. */
+export interface GroupMember {
+  readonly id: string;
+  /** The tasks it had before. */
+  readonly owned: readonly string[];
+}
+
+/** How an instance takes part in a group. */
+export interface JoinOptions {
+  /** The name of the group. */
+  readonly group: string;
+  /** All tasks that are to be shared out. */
+  readonly tasks: readonly string[];
+  /** What the tasks read, for those who watch the group. */
+  readonly topics: readonly string[];
+  /** Instances with another one cannot be in the group at the same time. Text of at most 100 characters. */
+  readonly fingerprint: string;
+  /** Where this instance can be reached; empty when it cannot. */
+  readonly address: string;
+  /** Shares the tasks out: the tasks of each member by its id. One member does it for all, so it must be pure. */
+  readonly assign: (
+    tasks: readonly string[],
+    members: readonly GroupMember[],
+  ) => ReadonlyMap<string, readonly string[]>;
+}
+
+/** Who works on what. */
+export interface Assignment {
+  /** The tasks of this instance. */
+  readonly own: ReadonlySet<string>;
+  /** The address of the instance that has each task. */
+  readonly addresses: ReadonlyMap<string, string>;
+}
+
+/**
+ * A place in a group. To have been assigned a task is no right to write: an instance that was given up by the others may not
+ * know it yet. Only a {@link Producer} that is not fenced has that right.
+ */
+export interface Membership {
+  /**
+   * What was agreed on, as soon as it is not what this returned last. Not for two callers at a time.
+   * @throws TIDEMARK_LOG_CLOSED after {@link close}; TIDEMARK_TOPOLOGY_CHANGED for another fingerprint; what ended the membership
+   */
+  next(): Promise<Assignment>;
+  /**
+   * Waits until the group says again that this instance is a member, and gives its tasks.
+   * @throws TIDEMARK_LOG_FENCED where no group could have given a task to another instance; what ended the membership
+   */
+  confirm(): Promise<ReadonlySet<string>>;
+  /** Leaves: the others share its tasks out among them. */
+  close(): Promise<void>;
+}
+
 /** A log. All methods throw TIDEMARK_LOG_CLOSED after {@link close}. */
 export interface Log extends AsyncDisposable {
   /** Creates the topics that do not exist yet; existing ones stay as they are. */
@@ -87,10 +140,15 @@ export interface Log extends AsyncDisposable {
   reader(from: readonly Position[]): Promise<Reader>;
   /** Takes a transactional id over. Older producers of the id are fenced, and what they had open is aborted. */
   producer(transactionalId: string): Promise<Producer>;
-  /** Writes records of one partition outside any transaction; all of them or none become visible. */
+  /**
+   * Writes records of one partition outside any transaction, in order. Up to 300,000 bytes all of them or none become visible;
+   * of more a part may.
+   */
   append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Ack>;
   /** What a group has committed, by transactions that ended well. */
   committed(group: string): Promise<Position[]>;
+  /** Takes part in sharing tasks out among instances. In a log of one process there is only one, which gets all. */
+  join(options: JoinOptions): Promise<Membership>;
   /** Allows the log to forget all records of a partition before an offset. It may keep them for a while. */
   trim(partition: TopicPartition, before: number): Promise<void>;
   close(): Promise<void>;

@@ -4,6 +4,12 @@ import type { Log } from "../log/log.ts";
 import type { Stores } from "../store/store.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
+/** Where an app begins to read a topic: at the log start, at the log end, or at the first record of a time, in ms since 1970. */
+export type From = "earliest" | "latest" | number;
+
+/** How often a record may show in the topics that an app writes to. State is exact with both. */
+export type Guarantee = "exactly-once" | "at-least-once";
+
 /** What a runtime is made of. */
 export interface RuntimeOptions {
   readonly app: App;
@@ -11,7 +17,21 @@ export interface RuntimeOptions {
   readonly stores: Stores;
   /** Create the topics the app reads and writes, with this many partitions, where they do not exist. Default: refuse to start. */
   readonly createPartitions?: number;
-  /** Commit when this much time has passed since the last commit, in ms. From 0. Default 100. */
+  /**
+   * Where a task that never committed begins to read its source topics. The first start decides it for good: later ones
+   * go on from the checkpoint. Times are those of the log. Default "earliest".
+   */
+  readonly from?: From;
+  /**
+   * With "exactly-once", records that actors send show with the commit that they belong to. With "at-least-once" they are
+   * written ahead of it, so that a crash in between shows them twice; not so in topics that the app reads itself. Default
+   * "exactly-once".
+   */
+  readonly guarantee?: Guarantee;
+  /**
+   * Commit when this much time has passed since the last commit, in ms. From 0. Default 100, or 10 for each task that this
+   * process owns if that is more, so that many tasks do not keep the log busy with nothing but commits.
+   */
   readonly commitIntervalMs?: number;
   /** Commit when about this many bytes wait for it. From 1,024. Default 16 MiB. */
   readonly commitBytes?: number;
@@ -24,15 +44,24 @@ export interface RuntimeOptions {
   readonly cacheEntries?: number;
   /** Fold everything twice on frozen state and report machines that are not pure. Halves the speed. Default false. */
   readonly development?: boolean;
+  /** Where other instances of the app can reach this one, as a URL. Default: nowhere. */
+  readonly address?: string;
   readonly clock?: Clock;
   /** Told what an operator should know: rebuilds, restarts. Default: nobody. */
   readonly onNotice?: (message: string) => void;
 }
 
-/** The same with every default filled in. */
-export type Settings = Required<Omit<RuntimeOptions, "createPartitions">> & {
+/** The same with every default filled in, but for those that depend on more than the options. */
+export type Settings = Required<Omit<RuntimeOptions, "createPartitions" | "commitIntervalMs">> & {
   readonly createPartitions: number | undefined;
+  /** Ask {@link commitIntervalMs}. */
+  readonly commitIntervalMs: number | undefined;
 };
+
+/** How often a task commits, in ms, when its process owns so many. */
+export function commitIntervalMs({ commitIntervalMs }: Settings, tasksOwned: number): number {
+  return commitIntervalMs ?? Math.max(100, 10 * tasksOwned);
+}
 
 /** @throws TIDEMARK_OPTION_INVALID */
 export function settingsOf(options: RuntimeOptions): Settings {
@@ -40,18 +69,37 @@ export function settingsOf(options: RuntimeOptions): Settings {
     if (Number.isFinite(value) && value >= least) return value;
     throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${value} as ${name}: give a number from ${least}`);
   };
-  const { createPartitions } = options;
+  const { createPartitions, commitIntervalMs } = options;
   return {
     app: options.app,
     log: options.log,
     stores: options.stores,
     createPartitions: createPartitions === undefined ? undefined : number("createPartitions", createPartitions, 1),
-    commitIntervalMs: number("commitIntervalMs", options.commitIntervalMs ?? 100, 0),
+    from: fromOf(options),
+    guarantee: guaranteeOf(options),
+    commitIntervalMs: commitIntervalMs === undefined ? undefined : number("commitIntervalMs", commitIntervalMs, 0),
     commitBytes: number("commitBytes", options.commitBytes ?? 16 * 1_048_576, 1_024),
     pollBytes: number("pollBytes", options.pollBytes ?? 131_072, 1_024),
     cacheEntries: number("cacheEntries", options.cacheEntries ?? 100_000, 2),
     development: options.development ?? false,
+    address: options.address ?? "",
     clock: options.clock ?? systemClock,
     onNotice: options.onNotice ?? (() => {}),
   };
+}
+
+function fromOf({ from = "earliest" }: RuntimeOptions): From {
+  if (from === "earliest" || from === "latest" || (Number.isFinite(from) && from >= 0)) return from;
+  throw new TidemarkError(
+    "TIDEMARK_OPTION_INVALID",
+    `Cannot use ${JSON.stringify(from)} as from: give "earliest", "latest" or a time in ms since 1970`,
+  );
+}
+
+function guaranteeOf({ guarantee = "exactly-once" }: RuntimeOptions): Guarantee {
+  if (guarantee === "exactly-once" || guarantee === "at-least-once") return guarantee;
+  throw new TidemarkError(
+    "TIDEMARK_OPTION_INVALID",
+    `Cannot use ${JSON.stringify(guarantee)} as guarantee: give "exactly-once" or "at-least-once"`,
+  );
 }

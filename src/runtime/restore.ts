@@ -5,6 +5,7 @@ import { CHECKPOINT_ROW } from "../core/row.ts";
 import type { Log, Producer } from "../log/log.ts";
 import type { Change, Store, Stores } from "../store/store.ts";
 import { checkpointRow, fenceRecord, readEntry, type StoreCheckpoint } from "./changelog.ts";
+import type { RestoreProgress } from "./progress.ts";
 
 /** Rows written to the store at a time. */
 const CHUNK_ROWS = 2_000;
@@ -20,53 +21,67 @@ interface TaskPlace {
   readonly store: string;
 }
 
+/** What a restore works with. */
+interface RestoreOptions {
+  readonly log: Log;
+  readonly stores: Stores;
+  /** The task's own, which has fenced all older owners. */
+  readonly producer: Producer;
+  /** Counts what is read. */
+  readonly progress: RestoreProgress;
+  /** Processing time, in ms. */
+  readonly now: number;
+  /** Told of rebuilds, and of state that is lost. */
+  readonly onNotice: (message: string) => void;
+  /** Gives the restore up. What it has done is of use to the next one. */
+  readonly signal: AbortSignal;
+}
+
 interface Restored {
   readonly store: Store;
   /** Undefined when the task never committed. */
   readonly checkpoint: Checkpoint | undefined;
-  /** Changelog records that had to be read. */
-  readonly records: number;
 }
 
 /**
  * Brings a task's store to the end of its changelog: equal, it is used; behind, it is rolled forward; ahead, of another
- * task, damaged or unreadable, it is thrown away and rebuilt. Only a store of another app is left alone.
- * @throws TIDEMARK_STORE_FOREIGN, and what the log and the store throw
+ * task, damaged, unreadable, or older than what the changelog still holds, it is thrown away and rebuilt. Only a store of
+ * another app is left alone.
+ * @throws TIDEMARK_STORE_FOREIGN, TIDEMARK_STOPPED when it is given up, and what the log and the store throw
  */
-export async function restore(
-  place: TaskPlace,
-  log: Log,
-  stores: Stores,
-  producer: Producer,
-  onNotice: (message: string) => void,
-  now: number,
-): Promise<Restored> {
-  const fence = await writeFence(place, producer, now);
-  let store = await openStore(place, stores, onNotice);
+export async function restore(place: TaskPlace, options: RestoreOptions): Promise<Restored> {
+  const { stores, progress, onNotice } = options;
+  const fence = await writeFence(place, options);
+  let store = await openStore(place, options);
   try {
     const known = await ownCheckpoint(place, store);
-    const rolled = await rollForward(place, log, store, known, fence);
-    if (rolled) return { store, checkpoint: rolled.checkpoint, records: rolled.records };
-    onNotice(`The store of task ${place.store} does not continue its changelog: rebuilding it`);
-    await store.close();
-    await stores.destroy(place.store);
-    store = await stores.open(place.store);
-    const rebuilt = await rollForward(place, log, store, undefined, fence);
-    return { store, checkpoint: rebuilt!.checkpoint, records: rebuilt!.records };
+    let roll = await rollForward(place, options, store, known, fence);
+    if (!roll) {
+      onNotice(`The store of task ${place.store} does not continue its changelog: rebuilding it`);
+      await store.close();
+      await stores.destroy(place.store);
+      store = await stores.open(place.store);
+      roll = await rollForward(place, options, store, undefined, fence);
+    }
+    progress.finish();
+    return { store, checkpoint: roll!.checkpoint };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-async function writeFence({ changelog, partition }: TaskPlace, producer: Producer, now: number): Promise<number> {
+async function writeFence(
+  { changelog, partition }: TaskPlace,
+  { producer, now }: RestoreOptions,
+): Promise<number> {
   const transaction = await producer.begin();
   await transaction.send(changelog, partition, [fenceRecord(now)]);
   const [ack] = await transaction.commit();
   return ack!.first;
 }
 
-async function openStore({ store }: TaskPlace, stores: Stores, onNotice: (message: string) => void): Promise<Store> {
+async function openStore({ store }: TaskPlace, { stores, onNotice }: RestoreOptions): Promise<Store> {
   try {
     return await stores.open(store);
   } catch (error) {
@@ -98,25 +113,30 @@ async function ownCheckpoint(place: TaskPlace, store: Store): Promise<StoreCheck
 
 /** Applies the changelog from the store's own checkpoint up to the fence. Undefined when the store is not a part of it. */
 async function rollForward(
-  { changelog, partition }: TaskPlace,
-  log: Log,
+  { changelog, partition, store: task }: TaskPlace,
+  { log, progress, onNotice, signal }: RestoreOptions,
   store: Store,
   known: StoreCheckpoint | "none" | undefined,
   fence: number,
-): Promise<{ checkpoint: Checkpoint | undefined; records: number } | undefined> {
+): Promise<Roll | undefined> {
   const { start } = await log.bounds({ topic: changelog, partition });
   if (known === "none" || (known && (known.offset < start || known.offset > fence))) return undefined;
-  const reader = await log.reader([{ topic: changelog, partition, offset: known?.offset ?? start }]);
+  if (!known && start > 0) onNotice(lostBefore(start, task));
+  const from = known?.offset ?? start;
+  progress.begin(from, fence);
+  const reader = await log.reader([{ topic: changelog, partition, offset: from }]);
   try {
-    const roll = new Roll(store, known);
-    for (let next = 0; next <= fence;) {
-      for (const batch of await reader.poll(POLL)) {
+    const roll = new Roll(store, known, progress);
+    for (let next = from; next <= fence;) {
+      if (signal.aborted) throw new TidemarkError("TIDEMARK_STOPPED", `Cannot restore task ${task}: it was stopped`);
+      for (const batch of await reader.poll({ ...POLL, signal })) {
         next = batch.next;
         for (const record of batch.records) {
           if (record.offset < fence && !roll.take(record)) return undefined;
         }
         await roll.flush(CHUNK_ROWS);
       }
+      progress.reach(next);
     }
     if (roll.isExpecting) return undefined;
     await roll.flush(1);
@@ -126,16 +146,22 @@ async function rollForward(
   }
 }
 
+function lostBefore(start: number, task: string): string {
+  return `The changelog of task ${task} begins at offset ${start}: what it said before is lost, and with it the state ` +
+    "that did not change later; a changelog may be compacted, but nothing may be deleted from its start";
+}
+
 /** A store on its way to the end of its changelog. */
 class Roll {
   checkpoint: Checkpoint | undefined;
-  records = 0;
   readonly #store: Store;
+  readonly #progress: RestoreProgress;
   #expected: StoreCheckpoint | undefined;
   #pending: Change[] = [];
 
-  constructor(store: Store, known: StoreCheckpoint | undefined) {
+  constructor(store: Store, known: StoreCheckpoint | undefined, progress: RestoreProgress) {
     this.#store = store;
+    this.#progress = progress;
     this.#expected = known;
     this.checkpoint = known?.checkpoint;
   }
@@ -154,7 +180,7 @@ class Roll {
       return record.offset === offset && entry.kind === "checkpoint" &&
         JSON.stringify(entry.checkpoint) === JSON.stringify(checkpoint);
     }
-    this.records++;
+    this.#progress.records++;
     if (entry.kind === "change") this.#pending.push(entry.change);
     if (entry.kind === "checkpoint") {
       this.checkpoint = entry.checkpoint;

@@ -1,53 +1,49 @@
 import type { ActorDefinition } from "../core/actor.ts";
-import { reasonOf, TidemarkError } from "../core/errors.ts";
+import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
 import type { LogRecord, TopicPartition } from "../core/record.ts";
 import { type Group, internal, type Topology, topology } from "../core/topology.ts";
-import type { Ack } from "../log/log.ts";
+import type { Ack, Membership } from "../log/log.ts";
+import { assign } from "./assign.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
 import { ActorReader, type ActorState, type Standing } from "./query.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
-import { Task } from "./task.ts";
-
-/** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
-const BACK_OFF_MS = { first: 100, most: 10_000 } as const;
+import { OwnTasks } from "./own-tasks.ts";
+import { Task, taskName } from "./task.ts";
 
 /**
  * An app at work: its tasks, from the log into the store and back into the log. Made by {@link start}.
  */
 export class Runtime implements AsyncDisposable {
-  readonly #settings: Settings;
-  readonly #topology: Topology;
-  readonly #tasks: Task[] = [];
-  readonly #placement: Placement;
-  readonly #stop = new AbortController();
   /** Settles when all tasks have ended: rejects with the first error that no restart can help. */
   readonly ended: Promise<void>;
-  /** Resolves when every task has been restored for the first time; rejects as {@link ended} does. */
+  /** Resolves when every task of this instance has been restored for the first time; rejects as {@link ended} does. */
   readonly opened: Promise<void>;
-  readonly #open = Promise.withResolvers<void>();
-  #isFinishing = false;
+  readonly #settings: Settings;
+  readonly #topology: Topology;
+  readonly #own: OwnTasks;
+  readonly #placement: Placement;
 
   /** @internal use {@link start} */
-  constructor(settings: Settings, cut: Topology, partitions: ReadonlyMap<string, number>) {
+  constructor(settings: Settings, cut: Topology, partitions: ReadonlyMap<string, number>, membership: Membership) {
     this.#settings = settings;
     this.#topology = cut;
     this.#placement = new Placement(settings.app["~app"], partitions);
-    for (const group of cut.groups) {
-      for (let partition = 0; partition < group.partitions; partition++) {
-        this.#tasks.push(this.#newTask(group, partition, partitions));
-      }
-    }
-    this.opened = this.#open.promise;
-    this.ended = this.#supervise(partitions);
-    this.ended.then(this.#open.resolve, this.#open.reject);
-    this.opened.catch(() => {});
+    const places = new Map(placesOf(cut).map((place) => [place.name, place]));
+    const partitionsOf = (topic: string) => partitions.get(topic)!;
+    const make = (name: string) => {
+      const { group, partition } = places.get(name)!;
+      return new Task(group, partition, partitionsOf, settings, () => this.tasks.length);
+    };
+    this.#own = new OwnTasks({ membership, make, onNotice: settings.onNotice });
+    this.ended = this.#own.ended;
+    this.opened = this.#own.opened;
   }
 
-  /** The tasks, for those who watch. */
+  /** The tasks of this instance, for those who watch. */
   get tasks(): readonly Task[] {
-    return this.#tasks;
+    return this.#own.all;
   }
 
   /** The app's actors. */
@@ -63,9 +59,33 @@ export class Runtime implements AsyncDisposable {
     return this.#placement;
   }
 
-  /** Whether every task answers queries and does its work. */
+  /** Whether every task of this instance answers queries and does its work. */
   get isReady(): boolean {
-    return this.#tasks.every(({ state }) => state === "running" || state === "finished");
+    return this.#own.isReady;
+  }
+
+  /**
+   * The address of the instance that has a key's state, when it is another one. Undefined when it is this one, or when nobody
+   * can be told. @throws TIDEMARK_ACTOR_UNKNOWN
+   */
+  addressOf(actor: string, key: string): string | undefined {
+    const { group } = this.#home(actor);
+    return this.#own.addressOf(taskName(group, partitionFor(key, group.partitions)));
+  }
+
+  /**
+   * The addresses of the other instances that have states of an actor.
+   * @throws TIDEMARK_ACTOR_UNKNOWN; TIDEMARK_NOT_READY when some of it is where nobody can be asked
+   */
+  addressesOf(actor: string): string[] {
+    const { group } = this.#home(actor);
+    const names = Array.from({ length: group.partitions }, (_, partition) => taskName(group, partition));
+    const addresses = names.filter((name) => !this.#own.isAssigned(name)).map((name) => {
+      const address = this.#own.addressOf(name);
+      if (address === undefined) throw notHere(name);
+      return address;
+    });
+    return [...new Set(addresses)];
   }
 
   /**
@@ -84,7 +104,7 @@ export class Runtime implements AsyncDisposable {
   /** All committed states of an actor, task by task. */
   async *scan(actor: string): AsyncGenerator<ActorState> {
     const { definition, group } = this.#home(actor);
-    for (const task of this.#tasks.filter((one) => one.group === group)) {
+    for (const task of this.tasks.filter((one) => one.group === group)) {
       yield* new ActorReader(task.store, definition).scan();
     }
   }
@@ -105,70 +125,24 @@ export class Runtime implements AsyncDisposable {
    * A finished source stays finished: records that come later, in another run too, are late.
    */
   async finish(): Promise<void> {
-    this.#isFinishing = true;
-    for (const task of this.#tasks) await task.finish();
-    await this.ended;
+    await this.#own.finish();
   }
 
   /** Ends orderly: commits what is done, and releases everything but the log. Rejects as {@link ended} does. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    for (const task of this.#tasks) task.stop();
-    try {
-      await this.ended;
-    } finally {
-      for (const task of this.#tasks) await task.close();
-    }
+    await this.#own.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
 
-  #newTask(group: Group, partition: number, partitions: ReadonlyMap<string, number>): Task {
-    return new Task(group, partition, (topic) => partitions.get(topic)!, this.#settings);
-  }
-
-  async #supervise(partitions: ReadonlyMap<string, number>): Promise<void> {
-    const lives = this.#tasks.map((_, index) => this.#live(index, partitions));
-    try {
-      await Promise.all(lives);
-    } catch (error) {
-      for (const task of this.#tasks) task.stop();
-      await Promise.allSettled(lives);
-      throw error;
-    }
-  }
-
-  /** Runs one task, and runs it anew from its checkpoint when it fails for a reason that may pass; but it must have run once. */
-  async #live(index: number, partitions: ReadonlyMap<string, number>): Promise<void> {
-    let hasOpened = false;
-    for (let wait: number = BACK_OFF_MS.first;; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {
-      const task = this.#tasks[index]!;
-      try {
-        await task.open();
-        hasOpened = true;
-        if (this.isReady) this.#open.resolve();
-        if (this.#isFinishing) await task.finish();
-        await task.run();
-        return;
-      } catch (error) {
-        await task.close();
-        const mayPass = error instanceof TidemarkError && error.retry && hasOpened;
-        if (this.#stop.signal.aborted || !mayPass) throw error;
-        this.#settings.onNotice(`Task ${task.name} starts again from its checkpoint in ${wait} ms: ${reasonOf(error)}`);
-        await pause(wait, this.#stop.signal);
-        if (this.#stop.signal.aborted) return;
-        this.#tasks[index] = this.#newTask(task.group, task.partition, partitions);
-      }
-    }
-  }
-
   #reader(actor: string, key: string): ActorReader {
     const { definition, group } = this.#home(actor);
     const partition = partitionFor(key, group.partitions);
-    const task = this.#tasks.find((one) => one.group === group && one.partition === partition)!;
-    return new ActorReader(task.store, definition);
+    const task = this.#own.get(taskName(group, partition));
+    if (task) return new ActorReader(task.store, definition);
+    throw notHere(taskName(group, partition));
   }
 
   #home(actor: string): { definition: ActorDefinition; group: Group } {
@@ -183,14 +157,26 @@ export class Runtime implements AsyncDisposable {
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
-  });
+function notHere(name: string): TidemarkError {
+  const message = `Cannot read from task ${name}: it is in another instance, or on its way; try again soon`;
+  return new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
+}
+
+/** A task as it is named in the group, with its store and its transactional id. */
+function placesOf(
+  { groups }: Topology,
+): { readonly name: string; readonly group: Group; readonly partition: number }[] {
+  const places = groups.flatMap((group) =>
+    Array.from({ length: group.partitions }, (_, partition) => ({ name: taskName(group, partition), group, partition }))
+  );
+  // Partition by partition, so that any run of them has some of every group.
+  return places.sort((a, b) => a.partition - b.partition);
+}
+
+/** Instances whose tasks mean something else must not share them. */
+function fingerprintOf({ groups }: Topology): string {
+  const meaning = groups.map(({ name, partitions, inputs }) => [name, partitions, inputs.map(({ topic }) => topic)]);
+  return `tidemark-1-${partitionFor(JSON.stringify(meaning), 2 ** 31 - 1).toString(16)}`;
 }
 
 /**
@@ -222,7 +208,15 @@ export async function start(options: RuntimeOptions): Promise<Runtime> {
   await log.createTopics(
     cut.groups.map(({ changelog, partitions }) => ({ name: changelog, partitions, compacted: true })),
   );
-  return new Runtime(settings, cut, await log.topics());
+  const membership = await log.join({
+    group: app.name,
+    tasks: placesOf(cut).map(({ name }) => name),
+    topics: names,
+    fingerprint: fingerprintOf(cut),
+    address: settings.address,
+    assign,
+  });
+  return new Runtime(settings, cut, await log.topics(), membership);
 }
 
 /** State under a name that no group has any more would be left behind without a word. */

@@ -1,11 +1,13 @@
+import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
 import { Router } from "../core/router.ts";
 import type { Group } from "../core/topology.ts";
-import type { Batch, Producer, Reader } from "../log/log.ts";
+import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
-import { commit } from "./commit.ts";
-import type { Settings } from "./options.ts";
+import { commit, topicsAhead } from "./commit.ts";
+import { commitIntervalMs, type Settings } from "./options.ts";
+import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
 
 /** A partition is not read on while this much of it waits for another input. */
@@ -17,8 +19,16 @@ const WAIT_MS = 1_000;
 /** How often a watermark is passed on through a repartition topic. */
 const MARK_INTERVAL_MS = 1_000;
 
+/** How often what was read from a repartition topic is let go. */
+const TRIM_INTERVAL_MS = 5_000;
+
 /** Where a task is in its life. */
 export type TaskState = "created" | "restoring" | "running" | "finished" | "closed" | "failed";
+
+/** How a task is named in its app: for its group, its store and its transactional id. */
+export function taskName({ name }: Group, partition: number): string {
+  return `${name}-${partition}`;
+}
 
 /** The work of one partition of a group: reads, steps and commits, until it is stopped. */
 export class Task {
@@ -29,34 +39,50 @@ export class Task {
   readonly router: Router;
   state: TaskState = "created";
   commits = 0;
-  /** Changelog records read by the last restore. */
-  restored = 0;
   readonly #settings: Settings;
+  readonly #ahead: ReadonlySet<string>;
+  readonly #tasksOwned: () => number;
   readonly #stop = new AbortController();
   readonly #quietSince = new Map<Input, number>();
   #isFinishing = false;
   #store: Store | undefined;
   #producer: Producer | undefined;
+  #progress: RestoreProgress | undefined;
   #reader: Reader | undefined;
   /** The next poll, where it was begun ahead of its turn. */
-  #ahead: Promise<Batch[]> | undefined;
+  #nextPoll: Promise<Batch[]> | undefined;
   #committedAt = -Infinity;
   #markedAt = -Infinity;
+  #trimmedAt = -Infinity;
   #marked = "";
 
-  constructor(group: Group, partition: number, partitionsOf: (topic: string) => number, settings: Settings) {
+  /** @param tasksOwned how many tasks this process has, now: what they commit is spread over time */
+  constructor(
+    group: Group,
+    partition: number,
+    partitionsOf: (topic: string) => number,
+    settings: Settings,
+    tasksOwned: () => number = () => 1,
+  ) {
     this.group = group;
     this.partition = partition;
-    this.name = `${group.name}-${partition}`;
+    this.name = taskName(group, partition);
     this.#settings = settings;
+    this.#ahead = topicsAhead(settings);
+    this.#tasksOwned = tasksOwned;
     const { cacheEntries, commitBytes, development } = settings;
     const app = settings.app.name;
     this.router = new Router({ app, group, partition, partitionsOf, cacheEntries, commitBytes, development });
   }
 
-  /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while there is none */
+  /** How far its restore is; undefined while none has begun. */
+  get progress(): RestoreProgress | undefined {
+    return this.#progress;
+  }
+
+  /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
   get store(): Store {
-    if (this.#store && (this.state === "running" || this.state === "finished")) return this.#store;
+    if (this.#store && this.state !== "closed" && this.state !== "failed") return this.#store;
     throw new TidemarkError(
       "TIDEMARK_NOT_READY",
       `Cannot read from task ${this.name}: it is ${this.state}; try again soon`,
@@ -66,29 +92,45 @@ export class Task {
     );
   }
 
-  /** Takes the task over and restores it; after this it is ready to run. */
+  /**
+   * Takes the task over, restores it, and commits where it begins if it never did before; after this it is ready to run. It
+   * is not when it was stopped meanwhile.
+   */
   async open(): Promise<void> {
-    const { app, log, stores, onNotice, clock } = this.#settings;
-    this.state = "restoring";
-    this.#producer = await log.producer(`${app.name}.${this.name}`);
-    const place = {
-      app: app.name,
-      group: this.group.name,
-      partition: this.partition,
-      changelog: this.group.changelog,
-      store: this.name,
-    };
-    const { store, checkpoint, records } = await restore(place, log, stores, this.#producer, onNotice, clock.now());
-    this.#store = store;
-    this.restored = records;
-    if (checkpoint) this.router.restore(checkpoint);
+    const checkpoint = await this.restore();
+    if (checkpoint === "stopped") return;
+    const { log } = this.#settings;
     for (const input of this.router.inputs) {
-      const { start, end } = await log.bounds(input);
-      input.end = end;
-      if (!checkpoint) input.planned = input.done = start;
+      const bounds = await log.bounds(input);
+      input.end = bounds.end;
+      if (!checkpoint) input.planned = input.done = await this.#firstOffset(input, bounds);
     }
+    // What is decided now must hold for good: another start would decide otherwise.
+    if (!checkpoint) await this.#commit();
     this.#reader = await log.reader(this.router.inputs.map((input) => input.position()));
     this.state = "running";
+  }
+
+  /** Takes the task over and restores its store, which can be read then. Answers with the checkpoint, if there is one. */
+  async restore(): Promise<Checkpoint | "stopped" | undefined> {
+    const { app, log, stores, onNotice, clock } = this.#settings;
+    this.state = "restoring";
+    const producer = this.#producer = await log.producer(`${app.name}.${this.name}`);
+    const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
+    const { partition, group: { name: group, changelog } } = this;
+    const { signal } = this.#stop;
+    try {
+      const { store, checkpoint } = await restore(
+        { app: app.name, group, partition, changelog, store: this.name },
+        { log, stores, producer, progress, now: clock.now(), onNotice, signal },
+      );
+      this.#store = store;
+      if (checkpoint) this.router.restore(checkpoint);
+      return checkpoint;
+    } catch (error) {
+      if (signal.aborted && error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED") return "stopped";
+      throw error;
+    }
   }
 
   /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
@@ -121,10 +163,17 @@ export class Task {
   async close(): Promise<void> {
     this.#stop.abort();
     if (this.state !== "failed") this.state = "closed";
-    await this.#ahead?.catch(() => {});
+    await this.#nextPoll?.catch(() => {});
     await this.#reader?.close();
     await this.#producer?.close();
     await this.#store?.close();
+  }
+
+  /** Where an input begins that was never read. What comes through a repartition topic is all from this app. */
+  async #firstOffset(input: Input, { start, end }: Bounds): Promise<number> {
+    const { log, from } = this.#settings;
+    if (from === "earliest" || !input.plan.definition) return start;
+    return from === "latest" ? end : Math.max(start, await log.offsetAt(input, from));
   }
 
   #isFinished(): boolean {
@@ -133,8 +182,8 @@ export class Task {
 
   /** Reads once, processes what was read, and commits when it is time to. */
   async #turn(): Promise<void> {
-    const batches = await (this.#ahead ?? this.#poll(this.#waitMs()));
-    this.#ahead = undefined;
+    const batches = await (this.#nextPoll ?? this.#poll(this.#waitMs()));
+    this.#nextPoll = undefined;
     if (batches.length > 0) this.#readAhead();
     for (const batch of batches) {
       this.router.offer(batch);
@@ -153,8 +202,8 @@ export class Task {
 
   /** Begins to read what comes next while this is worked on. */
   #readAhead(): void {
-    this.#ahead = this.#poll(0);
-    this.#ahead.catch(() => {}); // its turn will tell
+    this.#nextPoll = this.#poll(0);
+    this.#nextPoll.catch(() => {}); // its turn will tell
   }
 
   /** Plans and runs until nothing more can be done with what was read. */
@@ -201,7 +250,11 @@ export class Task {
   #isCommitDue(): boolean {
     const now = this.#settings.clock.monotonic();
     if (this.#isMarkDue(now)) return true;
-    return this.router.hasProgress && now - this.#committedAt >= this.#settings.commitIntervalMs;
+    return this.router.hasProgress && now - this.#committedAt >= this.#commitIntervalMs;
+  }
+
+  get #commitIntervalMs(): number {
+    return commitIntervalMs(this.#settings, this.#tasksOwned());
   }
 
   #isMarkDue(now: number): boolean {
@@ -222,13 +275,13 @@ export class Task {
     if (this.router.isPlanned) return 0;
     if (this.#isFinishing) return 10;
     const now = this.#settings.clock.monotonic();
-    const commitIn = this.router.hasProgress ? this.#committedAt + this.#settings.commitIntervalMs - now : WAIT_MS;
+    const commitIn = this.router.hasProgress ? this.#committedAt + this.#commitIntervalMs - now : WAIT_MS;
     const idleAfter = this.group.inputs.map(({ definition }) => definition?.idleAfterMs ?? WAIT_MS);
     return Math.max(0, Math.min(WAIT_MS, commitIn, ...idleAfter));
   }
 
   async #commit(): Promise<void> {
-    const { clock, app } = this.#settings;
+    const { clock, app, log } = this.#settings;
     const now = clock.monotonic();
     if (this.#isMarkDue(now)) {
       this.router.mark(clock.now());
@@ -237,16 +290,18 @@ export class Task {
     }
     const { partition } = this;
     const { changelog } = this.group;
-    const target = { group: app.name, changelog, partition, producer: this.#producer!, store: this.#store! };
+    const place = { group: app.name, changelog, partition };
+    const target = { ...place, log, ahead: this.#ahead, producer: this.#producer!, store: this.#store! };
     await commit(this.router.collect(), target, clock.now());
     this.router.settle();
     this.commits++;
     this.#committedAt = now;
-    await this.#trim();
+    if (now - this.#trimmedAt >= TRIM_INTERVAL_MS) await this.#trim(now);
   }
 
   /** What came through a repartition topic is not needed there any more. */
-  async #trim(): Promise<void> {
+  async #trim(now: number): Promise<void> {
+    this.#trimmedAt = now;
     for (const input of this.router.inputs) {
       if (!input.plan.definition) await this.#settings.log.trim(input, input.done);
     }

@@ -43,8 +43,9 @@ export class Feeds {
     this.progress = options.inputs.map(({ path }) => ({ path, hasEnded: false, ...NOTHING_YET }));
   }
 
-  /** Feeds all of them to their ends. Rejects with the first error, while the others go on. */
+  /** Feeds all of them to their ends. Rejects with the first error, while the others go on. After {@link stop} it does nothing. */
   async run(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
     this.#feeding = this.#options.inputs.map((input, index) => this.#feed(input, index));
     await Promise.all(this.#feeding);
   }

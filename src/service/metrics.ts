@@ -55,7 +55,12 @@ function instrumentsOf(provider: MeterProvider) {
     records: counter("records", "{record}", "Records delivered to an actor, by what became of them"),
     windowsClosed: counter("windows_closed", "{window}", "Windows that were closed"),
     commits: counter("commits", "{commit}", "Commits of a task"),
-    restored: gauge("restored_records", "{record}", "Changelog records that the last restore of a task had to read"),
+    restored: gauge("restored_records", "{record}", "Changelog records that the last restore of a task has read"),
+    remaining: gauge(
+      "restore_remaining_records",
+      "{record}",
+      "Changelog records that a restore has yet to read at most",
+    ),
     cached: gauge("cached_actors", "{actor}", "Actors that a task holds in memory"),
     taskState: gauge("task_state", "", "1 for the state a task is in, 0 for the others"),
     taskWatermark: gauge("task_watermark_seconds", "s", "Event time up to which a task has closed what is due"),
@@ -76,7 +81,8 @@ function observeTask(task: Task, to: Instruments, result: BatchObservableResult)
   }
   result.observe(to.windowsClosed, router.windowsClosed, labels);
   result.observe(to.commits, task.commits, labels);
-  result.observe(to.restored, task.restored, labels);
+  result.observe(to.restored, task.progress?.records ?? 0, labels);
+  result.observe(to.remaining, task.progress?.remaining ?? 0, labels);
   result.observe(to.cached, router.cached, labels);
   for (const state in TASK_STATES) result.observe(to.taskState, task.state === state ? 1 : 0, { ...labels, state });
   observeTime(to.taskWatermark, router.watermark, labels, result);

@@ -3,13 +3,15 @@ import type { App } from "../core/app.ts";
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import { internal } from "../core/topology.ts";
 import { handler } from "../http/handler.ts";
-import { embeddedLog } from "../log/embedded/log.ts";
+import type { KafkaOptions } from "../log/kafkajs/options.ts";
 import type { Log } from "../log/log.ts";
+import type { From, Guarantee } from "../runtime/options.ts";
 import { type Runtime, start } from "../runtime/runtime.ts";
 import { levelStores } from "../store/level/store.ts";
 import type { Stores } from "../store/store.ts";
-import { checkDataFolder, claimDataFolder } from "./data-folder.ts";
 import { Feeds, type InputProgress, type ServiceInput } from "./feeds.ts";
+import { Gate } from "./gate.ts";
+import { type Ground, openGround } from "./ground.ts";
 import { inputsTopic } from "./input/position.ts";
 import { metricsText } from "./metrics.ts";
 import { type Address, listen, type Server } from "./server.ts";
@@ -22,12 +24,16 @@ const REQUESTS_SHARE = 0.3;
 /** What a service consists of. */
 export interface ServeOptions {
   readonly app: App;
-  /** The folder for the log and the stores; made if there is none. One app and one process at a time can use it. */
+  /** The folder for the stores and the embedded log; made if there is none. One app and one process at a time can use it. */
   readonly dataDir: string;
+  /** The Kafka cluster that is the log; other instances of the app take their share of the work. Default: an embedded log. */
+  readonly kafka?: KafkaOptions;
+  /** Where other instances reach this one, as a URL. Default: where it listens. */
+  readonly advertise?: string;
   /** Where to answer HTTP. Undefined: nowhere. */
   readonly listen: Address | undefined;
-  /** Partitions of the topics that do not exist yet. From 1. */
-  readonly partitions: number;
+  /** Partitions of the app's topics that do not exist yet. From 1. Undefined: all of them must exist. */
+  readonly partitions: number | undefined;
   /** Files whose lines are fed into the log. */
   readonly inputs: readonly ServiceInput[];
   /** Whether to go on as the files grow, are rotated or replaced. */
@@ -38,7 +44,11 @@ export interface ServeOptions {
   readonly topics: readonly string[];
   /** As in the runtime: fold twice and compare. */
   readonly development?: boolean;
-  /** As in the runtime, in ms. Default 100. */
+  /** As in the runtime: where the first start begins to read. Default "earliest". */
+  readonly from?: From;
+  /** As in the runtime. Default "exactly-once". */
+  readonly guarantee?: Guarantee;
+  /** As in the runtime, in ms. Default 100, or 10 for each task if that is more. */
   readonly commitIntervalMs?: number;
   /** As in the runtime: actors held in memory per task. Default 100,000. */
   readonly cacheEntries?: number;
@@ -62,14 +72,14 @@ export interface Service {
 }
 
 /**
- * Runs an app on one machine with nothing else to start: an embedded log, its stores, its inputs and HTTP. An input or a
- * task that fails for good stops everything.
+ * Runs an app: its log, its stores, its inputs and HTTP. Without Kafka there is nothing else to start. An input or a task that
+ * fails for good stops everything.
  * @throws TIDEMARK_OPTION_INVALID, TIDEMARK_STORE_FOREIGN, TIDEMARK_STORE_IO, TIDEMARK_LOG_LOCKED, TIDEMARK_ADDRESS_IN_USE,
  * and what the log and the runtime throw at their start; `ended` rejects with what they and the inputs throw later, and
  * with TIDEMARK_STOP_TIMEOUT when stopping takes too long
  */
 export async function serve(options: ServeOptions): Promise<Service> {
-  const { app, dataDir, follow, toEnd } = options;
+  const { follow, toEnd } = options;
   if (follow && toEnd) {
     throw new TidemarkError(
       "TIDEMARK_OPTION_INVALID",
@@ -77,18 +87,20 @@ export async function serve(options: ServeOptions): Promise<Service> {
     );
   }
   checkStopMs(options);
-  const isOwn = await checkDataFolder(dataDir, app.name);
-  const log = await embeddedLog(join(dataDir, "log"));
+  const ground = await openGround(options);
+  let server: Server | undefined;
   let runtime: Runtime | undefined;
   try {
-    if (!isOwn) await claimDataFolder(dataDir, app.name);
-    await createTopics(log, options);
-    runtime = await startRuntime(log, options);
-    const server = options.listen && await listen(handlerOf(runtime, options), options.listen);
-    return new RunningService(options, log, runtime, server);
+    const gate = new Gate();
+    server = options.listen && await listen(gate.handle, options.listen);
+    await createTopics(ground.log, options);
+    runtime = await startRuntime(ground.log, options, server?.url);
+    gate.open(handlerOf(runtime, options));
+    return new RunningService(options, ground, runtime, server);
   } catch (error) {
+    await server?.close(0);
     await runtime?.stop().catch(() => {}); // what it has to say is less than why it never served
-    await log.close();
+    await ground.close();
     throw error;
   }
 }
@@ -98,28 +110,30 @@ function checkStopMs({ stopMs = DEFAULT_STOP_MS }: ServeOptions): void {
   throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${stopMs} as stopMs: give a number from 1`);
 }
 
-async function createTopics(log: Log, { app, topics, partitions }: ServeOptions): Promise<void> {
-  await log.createTopics([
-    { name: inputsTopic(app.name), partitions: 1, compacted: true },
-    ...topics.map((name) => ({ name, partitions })),
-  ]);
+async function createTopics(log: Log, { app, topics, partitions, inputs }: ServeOptions): Promise<void> {
+  if (inputs.length > 0) await log.createTopics([{ name: inputsTopic(app.name), partitions: 1, compacted: true }]);
+  if (partitions !== undefined) await log.createTopics(topics.map((name) => ({ name, partitions })));
 }
 
-function startRuntime(log: Log, options: ServeOptions): Promise<Runtime> {
-  const { app, dataDir, partitions, development, commitIntervalMs, cacheEntries, onNotice } = options;
+function startRuntime(log: Log, options: ServeOptions, url: string | undefined): Promise<Runtime> {
+  const { app, dataDir, partitions, development, from, guarantee, commitIntervalMs, cacheEntries, onNotice } = options;
+  const address = options.advertise ?? url;
   return start({
     app,
     log,
     stores: ownStores(join(dataDir, "stores")),
-    createPartitions: partitions,
     onNotice,
+    ...(partitions !== undefined && { createPartitions: partitions }),
+    ...(address !== undefined && { address }),
     ...(development !== undefined && { development }),
+    ...(from !== undefined && { from }),
+    ...(guarantee !== undefined && { guarantee }),
     ...(commitIntervalMs !== undefined && { commitIntervalMs }),
     ...(cacheEntries !== undefined && { cacheEntries }),
   });
 }
 
-/** Stores that nobody else may have open while the log is ours: waiting for one that is locked would be in vain. */
+/** Stores that nobody else may have open while the folder is ours: waiting for one that is locked would be in vain. */
 function ownStores(directory: string): Stores {
   const stores = levelStores(directory);
   return {
@@ -144,21 +158,21 @@ class RunningService implements Service {
   readonly url: string | undefined;
   readonly runtime: Runtime;
   readonly ended: Promise<void>;
-  readonly #log: Log;
+  readonly #ground: Ground;
   readonly #server: Server | undefined;
   readonly #feeds: Feeds;
   readonly #stopMs: number;
   readonly #stopping = Promise.withResolvers<void>();
   readonly #errors: unknown[] = [];
 
-  constructor(options: ServeOptions, log: Log, runtime: Runtime, server: Server | undefined) {
+  constructor(options: ServeOptions, ground: Ground, runtime: Runtime, server: Server | undefined) {
     this.url = server?.url;
     this.runtime = runtime;
-    this.#log = log;
+    this.#ground = ground;
     this.#server = server;
     this.#stopMs = options.stopMs ?? DEFAULT_STOP_MS;
     this.#feeds = new Feeds({
-      log,
+      log: ground.log,
       app: options.app.name,
       inputs: options.inputs,
       follow: options.follow,
@@ -191,8 +205,12 @@ class RunningService implements Service {
     if (this.#errors.length > 0) throw this.#errors[0];
   }
 
-  /** Ends when there is nothing more to come and all of it is done, which may be never. */
+  /**
+   * Ends when there is nothing more to come and all of it is done, which may be never. Feeding waits until every task has
+   * chosen where it begins to read: else a first start from "latest" could pass over what is fed.
+   */
   async #work(toEnd: boolean): Promise<void> {
+    await this.runtime.opened;
     await this.#feeds.run();
     if (toEnd) await this.runtime.finish();
     else await this.#stopping.promise;
@@ -204,7 +222,7 @@ class RunningService implements Service {
       this.#attempt(this.#server?.close(this.#stopMs * REQUESTS_SHARE)),
     ]);
     await this.#attempt(this.runtime.stop());
-    await this.#attempt(this.#log.close());
+    await this.#attempt(this.#ground.close());
   }
 
   /** Waits for one part to end; an error of it does not keep the others from ending. */

@@ -23,9 +23,8 @@ test("help names every command and every option, and is no error", async () => {
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, new RegExp(`^tidemark ${COMMANDS[index]} [A-Z]+`));
   }
-  for (
-    const option of ["data", "listen", "input", "follow", "to-end", "partitions", "commit-interval", "cache", "dev"]
-  ) {
+  const options = ["data", "listen", "input", "follow", "to-end", "partitions", "from", "guarantee", "commit-interval"];
+  for (const option of [...options, "cache", "dev"]) {
     assert.match(each[0]!.stdout, new RegExp(`^ {2}--${option} `, "m"));
   }
 });
@@ -44,6 +43,11 @@ test("a command line that is wrong ends with 2, says what is wrong and where hel
     [["run", app, "--quick"], /--quick/],
     [["run", app, "--partitions", "none"], /--partitions is "none"/],
     [["run", app, "--listen", "here"], /--listen is "here"/],
+    [["run", app, "--from", "yesterday"], /--from is "yesterday": give earliest, latest, or a time/],
+    [["run", app, "--from", "2026-11-21T10:00"], /--from is "2026-11-21T10:00"/],
+    [["run", app, "--from", "2026-13-01"], /--from is "2026-13-01"/],
+    [["run", app, "--from", "-1"], /--from/],
+    [["run", app, "--guarantee", "maybe"], /--guarantee is "maybe": give exactly-once or at-least-once/],
     [["run", app, "--follow", "--to-end"], /--follow and --to-end/],
     [["read", "happenings", "--url", "http://localhost:1", "--data", "x"], /--url and --data/],
   ];

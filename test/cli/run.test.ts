@@ -53,7 +53,8 @@ test("files are fed to their end, what is open is closed, and the state is there
   const data = ["--data", "bounded"];
   const inputs = ["--input", "happenings=lines.ndjson.gz", "--input=own.log", "--input", "happenings=-"];
   const args = ["run", COUNTS, ...data, ...inputs, "--to-end", "--partitions", "2", "--dev", "--cache", "2"];
-  const ended = await tidemark(args, { cwd: folder, stdin: happening("d", 5) });
+  const choices = ["--from", "latest", "--guarantee", "at-least-once"];
+  const ended = await tidemark([...args, ...choices], { cwd: folder, stdin: happening("d", 5) });
   assert.deepEqual([ended.code, ended.stderr], [0, ""]);
   assert.equal(
     ended.stdout,

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Log } from "../../src/log/log.ts";
+import { memoryLog } from "../../src/log/memory/log.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
-import { openSite } from "./site.ts";
+import { openSite, until } from "./site.ts";
 
 test("the process is alive and not ready while a task restores, and ready when all run", async (t) => {
   const inner = memoryStores();
@@ -34,6 +36,56 @@ test("the process is alive and not ready while a task restores, and ready when a
   const ready = await site.ask("/readyz");
   assert.equal(ready.status, 200);
   assert.equal((await ready.json()).status, "ready");
+});
+
+test("while a task restores, it is told how far it is", async (t) => {
+  const log = memoryLog();
+  const before = await openSite(t, { runtime: { log } });
+  await before.view(Array.from({ length: 400 }, (_, i) => `/${i}`));
+  await before.runtime.stop();
+
+  const changelog = "site.totals.repartition.changelog";
+  const gate = Promise.withResolvers<void>();
+  let polls = 0;
+  // The second poll of one changelog waits.
+  const slow: Log = new Proxy(log, {
+    get(object, name) {
+      const member = Reflect.get(object, name);
+      if (typeof member !== "function") return member;
+      if (name !== "reader") return member.bind(object);
+      return async (from: Parameters<Log["reader"]>[0]) => {
+        const reader = await object.reader(from);
+        const poll = reader.poll.bind(reader);
+        if (from[0]!.topic === changelog && from[0]!.partition === 1) {
+          reader.poll = async (options) => {
+            if (polls++ === 1) await gate.promise;
+            return await poll({ ...options, maxBytes: 2_000 });
+          };
+        }
+        return reader;
+      };
+    },
+  });
+  const site = await openSite(t, { runtime: { log: slow } });
+  t.after(() => gate.resolve());
+  const task = site.runtime.tasks.find(({ name }) => name === "totals.repartition-1")!;
+  await until(() => polls === 2 && site.runtime.tasks.every((one) => one === task || one.state === "running"));
+  const { end } = await log.bounds({ topic: changelog, partition: 1 });
+  const response = await site.ask("/readyz");
+  assert.equal(response.status, 503);
+  const { detail, tasks } = await response.json();
+  const told = tasks.find((one: { task: string }) => one.task === task.name);
+  const { records, position, percent, recordsPerSecond, remainingMs } = told.restore;
+  assert.deepEqual([told.state, told.restore.end], ["restoring", end - 1]); // the last record is its own fence
+  assert.ok(records > 0 && records === position && position < end - 1, JSON.stringify(told));
+  assert.equal(percent, Math.floor(position / (end - 1) * 1_000) / 10);
+  assert.ok(recordsPerSecond > 0 && remainingMs >= 0, JSON.stringify(told));
+  assert.equal(detail, `Not ready: task ${task.name} is restoring, ${percent} %`);
+  assert.equal(tasks.filter((one: object) => "restore" in one).length, 1);
+  gate.resolve();
+  await site.runtime.opened;
+  const ready = await (await site.ask("/readyz")).json();
+  assert.ok(ready.tasks.every((one: object) => !("restore" in one)));
 });
 
 test("a stopped service is alive and not ready", async (t) => {

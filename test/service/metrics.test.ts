@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { memoryLog } from "../../src/log/memory/log.ts";
 import { metricsText } from "../../src/service/metrics.ts";
 import { openSite, until } from "../http/site.ts";
 
@@ -112,6 +113,31 @@ test("closed windows, commits, actors in memory, restored records and the states
   assert.equal(sum(page, "tidemark_task_state", { state: "finished" }), 10);
   assert.equal(sum(page, "tidemark_task_state"), 10);
   assert.equal(sum(page, "tidemark_task_state", { group: "views", partition: "0", state: "running" }), 0);
+});
+
+test("how much a task has restored and has left to restore is told, by task", async (t) => {
+  const log = memoryLog();
+  const before = await openSite(t, { runtime: { log } });
+  await before.view(Array.from({ length: 50 }, (_, i) => `/${i}`), 300_000);
+  await before.runtime.stop();
+  const site = await openSite(t, { runtime: { log } });
+  await site.runtime.opened;
+  const page = parse(await metricsText(site.runtime));
+  assert.equal(page.get("tidemark_restore_remaining_records")!.series.size, 10);
+  assert.equal(sum(page, "tidemark_restore_remaining_records"), 0);
+  // A changelog ends with the fence of the restore itself, which is not counted; the totals task changes nothing more.
+  for (const partition of [0, 1]) {
+    const { end } = await log.bounds({ topic: "site.totals.repartition.changelog", partition });
+    const labels = { group: "totals.repartition", partition: String(partition) };
+    assert.equal(sum(page, "tidemark_restored_records", labels), end - 1);
+  }
+  const [task] = site.runtime.tasks;
+  task!.progress!.begin(100, 350);
+  task!.progress!.reach(150);
+  const { group: { name }, partition } = task!;
+  const again = parse(await metricsText(site.runtime));
+  assert.equal(sum(again, "tidemark_restore_remaining_records", { group: name, partition: `${partition}` }), 200);
+  assert.equal(sum(again, "tidemark_restore_remaining_records"), 200);
 });
 
 test("every metric has a description and a type, and no key of an actor is a label", async (t) => {

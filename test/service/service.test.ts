@@ -3,6 +3,7 @@ import { appendFile, chmod, mkdir, readFile, stat, writeFile } from "node:fs/pro
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { embeddedLog } from "../../src/log/embedded/log.ts";
 import { app } from "../../src/mod.ts";
 import { serve, type Service } from "../../src/service/mod.ts";
 import { site, until } from "../http/site.ts";
@@ -79,6 +80,23 @@ test("a restart goes on where it stopped, with the file and with the states", as
     await again.stop();
   }
   assert.equal((await readFile(join(folder, "data", "app"), "utf8")).trim(), "site");
+});
+
+test("where reading begins is chosen before anything is fed, and once", async (t) => {
+  const folder = await emptyFolder(t);
+  const file = join(folder, "views.ndjson");
+  await writeFile(file, viewLines(["/new", "/new"]));
+  const data = join(folder, "data");
+  const log = await embeddedLog(join(data, "log"));
+  await log.createTopics([{ name: "views", partitions: 2 }]);
+  const old = { key: null, value: viewLines(["/old"]).trim(), timestamp: 0 };
+  for (const partition of [0, 1]) await log.append("views", partition, [old]);
+  await log.close();
+  for (const from of ["latest", "earliest"] as const) {
+    const service = await serve({ ...optionsOf(data, [file]), from });
+    await untilStates(service, { "/new": 2 });
+    await service.stop();
+  }
 });
 
 test("a followed file is fed as it grows", async (t) => {

@@ -108,7 +108,7 @@ class FolderSource implements Source {
     for (const partition of partitions) {
       const task = new Task(group, partition, (topic) => sizes.get(topic)!, settings);
       try {
-        await task.open();
+        await task.restore();
         yield new ActorReader(task.store, actor);
       } finally {
         await task.close();

@@ -124,7 +124,10 @@ export function readingCases(add: Add): void {
     const { start } = await c.log.bounds({ topic, partition: 0 });
     for (const offset of start > 0 ? [0, end + 1000] : [end + 1000]) {
       const reader = await c.log.reader([{ topic, partition: 0, offset }]);
-      await refused("TIDEMARK_LOG_OFFSET_OUT_OF_RANGE", () => reader.poll({ maxBytes: 1000, waitMs: 0 }));
+      await refused(
+        "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE",
+        () => reader.poll({ maxBytes: 1000, waitMs: c.patienceMs }),
+      );
       await reader.close();
     }
   });

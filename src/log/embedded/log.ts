@@ -3,7 +3,20 @@ import { LevelError, openLevel } from "../../level/open.ts";
 import { checkAppend, checkAtLeast, checkPositions } from "../checks.ts";
 import { Owners } from "../local-producer.ts";
 import { LocalReader } from "../local-reader.ts";
-import type { Ack, Bounds, Log, NewRecord, Position, Producer, Reader, TopicPartition, TopicSpec } from "../log.ts";
+import { SoleMember } from "../sole-member.ts";
+import type {
+  Ack,
+  Bounds,
+  JoinOptions,
+  Log,
+  Membership,
+  NewRecord,
+  Position,
+  Producer,
+  Reader,
+  TopicPartition,
+  TopicSpec,
+} from "../log.ts";
 import { outOfRange } from "../refusals.ts";
 import { FULL_BATCH_BYTES, readRecords } from "./batch.ts";
 import { Cleaner } from "./cleaner.ts";
@@ -167,6 +180,11 @@ class FolderLog implements EmbeddedLog, DraftHost {
       const [topic, partition] = key.slice(name.length + 1).split("/");
       return { topic: topic!, partition: Number(partition), offset: Number(offset) };
     });
+  }
+
+  async join(options: JoinOptions): Promise<Membership> {
+    this.storage.checkOpen();
+    return new SoleMember(options);
   }
 
   /** Whole batches are deleted, a bounded number at a time. */

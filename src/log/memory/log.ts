@@ -1,6 +1,19 @@
-import type { Ack, Bounds, Log, NewRecord, Position, Producer, Reader, TopicPartition, TopicSpec } from "../log.ts";
+import type {
+  Ack,
+  Bounds,
+  JoinOptions,
+  Log,
+  Membership,
+  NewRecord,
+  Position,
+  Producer,
+  Reader,
+  TopicPartition,
+  TopicSpec,
+} from "../log.ts";
 import { checkAppend, checkAtLeast, checkPositions, checkTopic } from "../checks.ts";
 import { LocalReader } from "../local-reader.ts";
+import { SoleMember } from "../sole-member.ts";
 import { Owners } from "../local-producer.ts";
 import { closed, outOfRange, unknownTopic } from "../refusals.ts";
 import { MemoryCursor } from "./cursor.ts";
@@ -102,6 +115,11 @@ class MemoryLog implements Log, DraftHost {
   async committed(group: string): Promise<Position[]> {
     this.#checkOpen();
     return [...(this.#groups.get(group)?.values() ?? [])];
+  }
+
+  async join(options: JoinOptions): Promise<Membership> {
+    this.#checkOpen();
+    return new SoleMember(options);
   }
 
   async trim(partition: TopicPartition, before: number): Promise<void> {

@@ -1,0 +1,101 @@
+import { TidemarkError } from "../../core/errors.ts";
+import { checkTopic } from "../checks.ts";
+import type { TopicSpec } from "../log.ts";
+import type { Cluster } from "./cluster.ts";
+import { checkCode, failed, isPassing, KAFKA, Refused } from "./failures.ts";
+import { trying } from "./retry.ts";
+
+/** A new topic is there when every partition has a leader, in ms at most. */
+const CREATE_WITHIN_MS = 30_000;
+
+/** The largest batch a topic of ours takes: one record of the log's limit, and something around it. */
+const MAX_BATCH_BYTES = 17 * 1024 * 1024;
+
+/**
+ * Settings of the topics Tidemark creates. Records carry event times, so no age may ever delete them; a changelog may not
+ * lose a tombstone before every store has seen it, which a day allows for, nor the checkpoint of a store that has just crashed.
+ * What is trimmed or compacted is freed by the segment.
+ */
+function configOf({ compacted }: TopicSpec): { name: string; value: string }[] {
+  const config: Readonly<Record<string, string>> = {
+    "cleanup.policy": compacted ? "compact" : "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "segment.bytes": "67108864",
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.after.max.ms": "9223372036854775807",
+    "message.timestamp.before.max.ms": "9223372036854775807",
+    "max.message.bytes": `${MAX_BATCH_BYTES}`,
+    ...(compacted &&
+      { "delete.retention.ms": "86400000", "min.cleanable.dirty.ratio": "0.3", "min.compaction.lag.ms": "600000" }),
+  };
+  return Object.entries(config).map(([name, value]) => ({ name, value }));
+}
+
+/**
+ * Creates the topics that are not there, and waits until all of them can be used.
+ * @throws TIDEMARK_NAME_INVALID, TIDEMARK_OPTION_INVALID, TIDEMARK_LOG_UNAUTHORIZED, TIDEMARK_LOG_IO
+ */
+export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void> {
+  for (const spec of specs) checkTopic(spec);
+  const { signal } = cluster;
+  const names = specs.map(({ name }) => name).join(", ");
+  await trying(`create topics ${names}`, { withinMs: CREATE_WITHIN_MS, signal }, () => create(cluster, specs));
+  await trying(`use topics ${names}`, { withinMs: CREATE_WITHIN_MS, signal, again: isNotThere }, async () => {
+    for (const { name } of specs) {
+      cluster.forget({ topic: name, partition: 0 });
+      const found = (await cluster.topics([name])).get(name) ?? 1;
+      for (let partition = 0; partition < found; partition++) await cluster.leader({ topic: name, partition });
+    }
+  });
+}
+
+function isNotThere(error: unknown): boolean {
+  return isPassing(error) || error instanceof TidemarkError && error.code === "TIDEMARK_LOG_TOPIC_UNKNOWN";
+}
+
+async function create(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void> {
+  const existing = await cluster.topics(specs.map(({ name }) => name));
+  const missing = specs.filter(({ name }) => !existing.has(name));
+  if (missing.length === 0) return;
+  const topics = missing.map((spec) => ({
+    topic: spec.name,
+    numPartitions: spec.partitions,
+    replicationFactor: cluster.settings.replicationFactor,
+    configEntries: configOf(spec),
+  }));
+  const { topicErrors } = await cluster.call<{
+    readonly topicErrors: readonly {
+      readonly topic: string;
+      readonly errorCode: number;
+      readonly errorMessage?: string;
+    }[];
+  }>(await cluster.controller(), "CreateTopics", { topics, validateOnly: false, timeout: 10_000 }, 15_000);
+  for (const { topic, errorCode, errorMessage } of topicErrors) {
+    if (errorCode === KAFKA.none || errorCode === KAFKA.topicExists) continue;
+    const refused = new Refused(`CreateTopics of "${topic}"`, errorCode);
+    if (refused.isPassing) throw refused;
+    throw failed(`create topic "${topic}"`, errorMessage ? new Error(`${refused.message}: ${errorMessage}`) : refused);
+  }
+}
+
+/** The number of partitions of each topic that exists; of all without `names`. @throws TIDEMARK_LOG_IO */
+export async function listTopics(cluster: Cluster, names?: readonly string[]): Promise<Map<string, number>> {
+  const { signal, settings } = cluster;
+  return await trying("list topics", { withinMs: settings.requestTimeoutMs, signal }, () => cluster.topics(names));
+}
+
+/** Allows the broker to delete what lies before an offset. @throws what {@link trying} throws */
+export async function deleteRecords(cluster: Cluster, topic: string, partition: number, before: number): Promise<void> {
+  const { signal, settings } = cluster;
+  await trying(`trim "${topic}" partition ${partition}`, { withinMs: settings.requestTimeoutMs, signal }, async () => {
+    const leader = await cluster.leader({ topic, partition });
+    const answer = await cluster.call<{
+      readonly topics: readonly { readonly partitions: readonly { readonly errorCode: number }[] }[];
+    }>(leader, "DeleteRecords", { topics: [{ topic, partitions: [{ partition, offset: before }] }], timeout: 10_000 });
+    for (const { errorCode } of answer.topics.flatMap(({ partitions }) => partitions)) {
+      if (errorCode !== KAFKA.none) cluster.forget({ topic, partition });
+      checkCode("DeleteRecords", errorCode);
+    }
+  });
+}
