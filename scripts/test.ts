@@ -2,15 +2,18 @@
  * Runs the tests on Deno and on Node and adds up what they say: `deno task test [--runtime node|deno] [path ...]`.
  *
  * The last line is `N passed, N failed`, over both runtimes. A count that cannot be read, a runtime on which no test
- * ran and a test file without a test are failures, too.
+ * ran and a test file without a test are failures, too. Where a test needs Kafka, one broker serves all of them; none is
+ * started when `KAFKA_BROKERS` names a cluster.
  */
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { startKafka } from "./kafka/broker.ts";
 import { findNode } from "./node.ts";
 
 /** How many tests ended how; steps and subtests count as tests. */
@@ -32,6 +35,9 @@ interface Runtime {
 /** No run may take longer: a test that hangs is a failure, not a wait. */
 const LIMIT_MINUTES = 20;
 const JOBS = "2";
+
+/** A test file that imports this one needs Kafka. */
+const KAFKA_MODULE = fileURLToPath(new URL("../test/kafka/broker.ts", import.meta.url));
 
 const RUNTIMES: Readonly<Record<string, () => Runtime>> = {
   deno: () => ({
@@ -105,6 +111,11 @@ function testFiles(paths: readonly string[]): string[] {
   return [...new Set(files)].sort();
 }
 
+function needsKafka(file: string): boolean {
+  const imports = readFileSync(file, "utf8").matchAll(/\bfrom "(\.[^"]+)"/g);
+  return imports.some(([, path]) => resolve(dirname(file), path!) === KAFKA_MODULE);
+}
+
 /** Runs one runtime to its end. Whatever goes wrong is at least one failure. */
 async function run(runtime: Runtime, files: readonly string[], folder: string): Promise<Count> {
   const report = join(folder, "report");
@@ -150,6 +161,8 @@ async function main(args: string[]): Promise<boolean> {
   const { values, positionals } = parseArgs({ args, options: { runtime: { type: "string" } }, allowPositionals: true });
   const runtimes = chosen(values.runtime);
   const files = testFiles(positionals.length === 0 ? ["test"] : positionals);
+  const kafka = !process.env["KAFKA_BROKERS"] && files.some(needsKafka) ? await startKafka() : undefined;
+  if (kafka) process.env["KAFKA_BROKERS"] = kafka.brokers;
   const folder = mkdtempSync(join(tmpdir(), "tidemark-test-"));
   const counts: Count[] = [];
   try {
@@ -158,6 +171,7 @@ async function main(args: string[]): Promise<boolean> {
       counts.push(await run(runtime, files, folder));
     }
   } finally {
+    await kafka?.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
   const sum = (field: keyof Count): number => counts.reduce((total, count) => total + count[field], 0);

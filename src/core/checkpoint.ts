@@ -22,6 +22,7 @@ export interface Checkpoint {
 
 /** The part of an app's definition that state depends on. */
 export interface Shape {
+  /** Of a group with actors; 0 for one that only passes records on, whose partitions may become more. */
   readonly partitions: number;
   readonly inputs: readonly string[];
   /** Per windowed actor its kind, size and offset in ms; null for an actor without windows. */
@@ -40,7 +41,11 @@ export function shapeOf({ partitions, inputs, actors }: Group): Shape {
   const windows = actors.map(({ name, window }) =>
     [name, window ? [window.kind, window.sizeMs, window.offsetMs] as const : null] as const
   );
-  return { partitions, inputs: inputs.map(({ topic }) => topic), windows: Object.fromEntries(windows) };
+  return {
+    partitions: actors.length > 0 ? partitions : 0,
+    inputs: inputs.map(({ topic }) => topic),
+    windows: Object.fromEntries(windows),
+  };
 }
 
 /**

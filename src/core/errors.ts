@@ -36,6 +36,7 @@ export const CODES = {
   TIDEMARK_LOG_CORRUPT: "the log's own files are damaged",
   TIDEMARK_LOG_FENCED: "a newer owner has taken this transactional id over",
   TIDEMARK_LOG_TOPIC_UNKNOWN: "a topic or partition does not exist",
+  TIDEMARK_TOPIC_UNFIT: "a topic is not as the app needs it",
   TIDEMARK_LOG_OFFSET_OUT_OF_RANGE: "an offset lies outside of what the log holds",
   TIDEMARK_LOG_TRANSACTION: "a transaction was used after its end, or a second one was begun before the first ended",
   TIDEMARK_LOG_UNREACHABLE: "no broker of the cluster answers",

@@ -52,7 +52,8 @@ export interface Topology {
 }
 
 /**
- * Cuts an app into groups. `partitions` has the number of partitions of every topic the app reads.
+ * Cuts an app into groups. `partitions` has the number of partitions of every topic the app reads, and of the repartition
+ * topics that are there already: those stay as wide as they are, or keys would move away from their state.
  *
  * A source is read directly when its topic says `partitioned: true`, or when it and everything its actor reads has one
  * partition; else its records go through `<app>.<actor>.repartition`.
@@ -71,7 +72,7 @@ export function topology(app: AppDefinition, partitions: ReadonlyMap<string, num
   };
   const homeTopic = new Map<ActorDefinition, string>();
   for (const actor of app.actors) {
-    const width = widthOf(actor, partitions);
+    const width = widthOf(app.name, actor, partitions);
     actor.sources.forEach((source, index) => {
       const { topic } = source;
       const direct = isDirect(source, width, partitions);
@@ -127,11 +128,11 @@ function isDirect(source: ActorSource, width: number, partitions: ReadonlyMap<st
 }
 
 /** The number of partitions an actor's keys are spread over. */
-function widthOf(actor: ActorDefinition, partitions: ReadonlyMap<string, number>): number {
+function widthOf(app: string, actor: ActorDefinition, partitions: ReadonlyMap<string, number>): number {
   const claimed = actor.sources.filter(({ topic }) => topic.partitioned);
   const count = ({ topic }: ActorSource) => partitions.get(topic.name)!;
   const [first, ...rest] = claimed;
-  if (!first) return Math.max(...actor.sources.map(count));
+  if (!first) return partitions.get(internal.repartition(app, actor.name)) ?? Math.max(...actor.sources.map(count));
   const other = rest.find((one) => count(one) !== count(first));
   if (other) {
     throw new TidemarkError(

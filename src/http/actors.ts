@@ -4,7 +4,7 @@ import { keyFault } from "../core/key.ts";
 import type { Standing } from "../runtime/query.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, jsonLines } from "./answer.ts";
-import { answerElsewhere, linesElsewhere } from "./elsewhere.ts";
+import { answerElsewhere, LinesElsewhere, partitionsOf } from "./elsewhere.ts";
 import type { Call } from "./route.ts";
 import { quoted } from "./target.ts";
 
@@ -38,8 +38,10 @@ export async function actorStates(call: Call, actor: string): Promise<Response> 
   const { runtime, query, onError } = call;
   const key = query.text("key");
   if (key !== undefined) return await keyState(call, actor, key);
-  checkReady(runtime, actor);
-  return await jsonLines(stateLines(runtime, actor, await linesElsewhere(call, actor)), onError);
+  const { own, elsewhere } = partitionsOf(call, actor);
+  checkReady(runtime, actor, own);
+  const others = await LinesElsewhere.ask(call, elsewhere);
+  return await jsonLines(stateLines(runtime, actor, own, others), onError);
 }
 
 /** The state of a key, or its open windows where the actor has windows. */
@@ -76,17 +78,24 @@ export async function keyWindows(call: Call, actor: string, key: string): Promis
 async function* stateLines(
   runtime: Runtime,
   actor: string,
-  elsewhere: AsyncGenerator<string>,
+  own: readonly number[],
+  others: LinesElsewhere,
 ): AsyncGenerator<string> {
-  for await (const state of runtime.scan(actor)) yield JSON.stringify(state);
-  yield* elsewhere;
+  try {
+    for await (const state of runtime.scan(actor, own)) yield JSON.stringify(state);
+    yield* others.read();
+  } finally {
+    await others.close();
+  }
 }
 
-/** All tasks of the actor must be there before the first line goes out. An unknown actor is left to the runtime. */
-function checkReady(runtime: Runtime, actor: string): void {
-  for (const task of tasksOf(runtime, actor)) {
-    if (task.state === "running" || task.state === "finished") continue;
-    const message = `Cannot read all of actor "${actor}": task ${task.name} is ${task.state}; try again soon`;
+/** All tasks must be there before the first line goes out. */
+function checkReady(runtime: Runtime, actor: string, partitions: readonly number[]): void {
+  const tasks = tasksOf(runtime, actor);
+  for (const partition of partitions) {
+    const state = tasks.find((task) => task.partition === partition)?.state ?? "not here";
+    if (state === "running" || state === "finished") continue;
+    const message = `Cannot read all of actor "${actor}": its partition ${partition} is ${state}; try again soon`;
     throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
   }
 }
@@ -102,8 +111,8 @@ function lagOf(runtime: Runtime, actor: string, { partition, positions }: Standi
 }
 
 function tasksOf(runtime: Runtime, actor: string) {
-  const group = runtime.topology.home.get(actor);
-  return runtime.tasks.filter((task) => task.group === group);
+  const group = runtime.topology.home.get(actor)?.name;
+  return runtime.tasks.filter((task) => task.group.name === group);
 }
 
 function definitionOf(runtime: Runtime, actor: string): ActorDefinition | undefined {

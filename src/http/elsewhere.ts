@@ -4,7 +4,10 @@ import { reasonOf, TidemarkError } from "../core/errors.ts";
 import { passedOn } from "./answer.ts";
 import type { Call } from "./route.ts";
 
-/** Marks a request that was passed on: whoever gets it answers for itself, so that no request goes round. */
+/**
+ * Marks a request that was passed on: whoever gets it answers for itself, so that no request goes round. Where all states are
+ * asked for it names the partitions: who asks and who is asked may not have heard of the same assignment yet.
+ */
 const PASSED_ON = "tidemark-passed-on";
 
 /** How long another instance may take until it begins to answer, in ms. */
@@ -16,34 +19,68 @@ export async function answerElsewhere(
   actor: string,
   key: string,
 ): Promise<Response | undefined> {
-  if (isPassedOn(request)) return undefined;
+  if (request.headers.has(PASSED_ON)) return undefined;
   const address = runtime.addressOf(actor, key);
-  return address === undefined ? undefined : passedOn(await ask(address, request));
+  return address === undefined ? undefined : passedOn(await ask(address, request, "1"));
 }
 
 /**
- * All states of an actor that other instances have, as lines. They are asked at once, so that what fails fails before the
- * first line.
- * @throws TIDEMARK_NOT_READY
+ * The partitions of an actor that this instance has to answer for, and those of others by their addresses.
+ * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
  */
-export async function linesElsewhere({ runtime, request }: Call, actor: string): Promise<AsyncGenerator<string>> {
-  const addresses = isPassedOn(request) ? [] : runtime.addressesOf(actor);
-  const responses = await Promise.all(addresses.map((address) => ask(address, request)));
-  const refused = responses.find(({ ok }) => !ok);
-  if (!refused) return linesOf(responses);
-  await Promise.all(responses.map(({ body }) => body?.cancel()));
-  throw notReady(`it answers with status ${refused.status}`);
+export function partitionsOf({ runtime, request }: Call, actor: string): ReturnType<Call["runtime"]["partitionsOf"]> {
+  const asked = request.headers.get(PASSED_ON);
+  if (asked === null) return runtime.partitionsOf(actor);
+  return { own: asked.split(",").map(Number), elsewhere: new Map() };
 }
 
-/** Whether a request comes from another instance. */
-function isPassedOn(request: Request): boolean {
-  return request.headers.has(PASSED_ON);
+/** States that other instances have, as lines. To be closed, whether they were read or not. */
+export class LinesElsewhere {
+  readonly #readers: readonly ReadableStreamDefaultReader<string>[];
+
+  private constructor(responses: readonly Response[]) {
+    this.#readers = responses.map(({ body }) => body!.pipeThrough(new TextDecoderStream()).getReader());
+  }
+
+  /**
+   * Asks them all at once, so that what fails fails before the first line.
+   * @throws TIDEMARK_NOT_READY
+   */
+  static async ask({ request }: Call, elsewhere: ReadonlyMap<string, readonly number[]>): Promise<LinesElsewhere> {
+    const asked = [...elsewhere].map(([address, partitions]) => ask(address, request, partitions.join()));
+    const settled = await Promise.allSettled(asked);
+    const responses = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const failure = settled.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
+    const refused = responses.find(({ ok }) => !ok);
+    if (!failure && !refused) return new LinesElsewhere(responses);
+    await Promise.all(responses.map(({ body }) => body?.cancel()));
+    throw failure ? failure.reason : notReady(`it answers with status ${refused!.status}`);
+  }
+
+  /** All of them, instance by instance. */
+  async *read(): AsyncGenerator<string> {
+    for (const reader of this.#readers) {
+      let rest = "";
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        const lines = (rest + value).split("\n");
+        rest = lines.pop()!;
+        yield* lines;
+      }
+      if (rest !== "") yield rest;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#readers.map((reader) => reader.cancel().catch(() => {}))); // it has told the reader
+  }
 }
 
-async function ask(address: string, request: Request): Promise<Response> {
+async function ask(address: string, request: Request, mark: string): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const authorization = request.headers.get("authorization");
-  const headers = { [PASSED_ON]: "1", ...(authorization !== null && { authorization }) };
+  const headers = { [PASSED_ON]: mark, ...(authorization !== null && { authorization }) };
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), ANSWER_WITHIN_MS);
   try {
@@ -58,19 +95,4 @@ async function ask(address: string, request: Request): Promise<Response> {
 function notReady(found: string): TidemarkError {
   const message = `Cannot ask the instance that has this state: ${found}; try again soon`;
   return new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
-}
-
-async function* linesOf(responses: readonly Response[]): AsyncGenerator<string> {
-  for (const { body } of responses) {
-    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop()!;
-      yield* lines;
-    }
-    if (rest !== "") yield rest;
-  }
 }

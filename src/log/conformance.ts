@@ -9,6 +9,7 @@ import { after, before, describe, it } from "node:test";
 import { Case, type LogHarness } from "./conformance/case.ts";
 import { compactionCases } from "./conformance/compaction.ts";
 import { fencingCases } from "./conformance/fencing.ts";
+import { groupCases } from "./conformance/groups.ts";
 import { interleavingCases } from "./conformance/interleaving.ts";
 import { lifetimeCases } from "./conformance/lifetime.ts";
 import { pollingCases } from "./conformance/polling.ts";
@@ -41,6 +42,7 @@ export function logConformance(name: string, harness: LogHarness): void {
       fencingCases,
       compactionCases,
       lifetimeCases,
+      groupCases,
       interleavingCases,
     ];
     for (const suite of suites) {

@@ -16,6 +16,8 @@ export interface TopicSpec {
   readonly partitions: number;
   /** Keep at least the newest record of every key, for ever, instead of all records. Default false. */
   readonly compacted?: boolean;
+  /** Give the topic these partitions also when it exists with fewer. Default false: an existing topic stays as it is. */
+  readonly grows?: boolean;
 }
 
 /** Log start and log end of a partition: the first offset still held and the position after the last committed record. */
@@ -122,16 +124,20 @@ export interface Membership {
    * @throws TIDEMARK_LOG_FENCED where no group could have given a task to another instance; what ended the membership
    */
   confirm(): Promise<ReadonlySet<string>>;
+  /** From now on other tasks are to be shared out. */
+  change(tasks: readonly string[]): void;
   /** Leaves: the others share its tasks out among them. */
   close(): Promise<void>;
 }
 
 /** A log. All methods throw TIDEMARK_LOG_CLOSED after {@link close}. */
 export interface Log extends AsyncDisposable {
-  /** Creates the topics that do not exist yet; existing ones stay as they are. */
+  /** Creates the topics that do not exist yet; existing ones stay as they are, but for the partitions of those that grow. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
   /** The number of partitions of each topic that exists; a topic that does not is absent. All topics without `names`. */
   topics(names?: readonly string[]): Promise<Map<string, number>>;
+  /** How long the log keeps a topic's records, by their timestamps, in ms; Infinity for ever. @throws TIDEMARK_LOG_TOPIC_UNKNOWN */
+  retentionMs(topic: string): Promise<number>;
   /** @throws TIDEMARK_LOG_TOPIC_UNKNOWN */
   bounds(partition: TopicPartition): Promise<Bounds>;
   /** The first position whose record has a timestamp of at least `timestamp` ms; the log end if there is none. */

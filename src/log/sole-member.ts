@@ -3,21 +3,24 @@ import { closed, fenced } from "./refusals.ts";
 
 /** The only instance there can be: it has all tasks, from the beginning until it is closed. */
 export class SoleMember implements Membership {
-  readonly #assignment: Assignment;
-  readonly #closed = Promise.withResolvers<never>();
+  #assignment: Assignment;
+  readonly #address: string;
+  #changed = Promise.withResolvers<void>();
+  #isClosed = false;
   readonly #group: string;
   #isTold = false;
 
   constructor({ group, tasks, address }: JoinOptions) {
     this.#group = group;
-    this.#assignment = { own: new Set(tasks), addresses: new Map(tasks.map((task) => [task, address])) };
-    this.#closed.promise.catch(() => {});
+    this.#address = address;
+    this.#assignment = this.#all(tasks);
   }
 
-  next(): Promise<Assignment> {
-    if (this.#isTold) return this.#closed.promise;
+  async next(): Promise<Assignment> {
+    if (this.#isTold) await this.#changed.promise;
+    if (this.#isClosed) throw closed("group");
     this.#isTold = true;
-    return Promise.resolve(this.#assignment);
+    return this.#assignment;
   }
 
   async confirm(): Promise<never> {
@@ -25,6 +28,18 @@ export class SoleMember implements Membership {
   }
 
   async close(): Promise<void> {
-    this.#closed.reject(closed("group"));
+    this.#isClosed = true;
+    this.#changed.resolve();
+  }
+
+  change(tasks: readonly string[]): void {
+    this.#assignment = this.#all(tasks);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+    this.#isTold = false;
+  }
+
+  #all(tasks: readonly string[]): Assignment {
+    return { own: new Set(tasks), addresses: new Map(tasks.map((task) => [task, this.#address])) };
   }
 }

@@ -21,10 +21,12 @@ export function assign(tasks: readonly string[], members: readonly GroupMember[]
     for (const task of share) free.delete(task);
     shares.set(id, share);
   }
-  for (const task of free) {
-    const ids = sorted.map(({ id }) => id);
-    const smallest = ids.reduce((a, b) => shares.get(b)!.length < shares.get(a)!.length ? b : a);
-    shares.get(smallest)!.push(task);
+  // In runs, so that everybody gets the same mixture.
+  const rest = [...free];
+  for (const { id } of sorted) {
+    const share = shares.get(id)!;
+    const isLarger = share.length > least || larger-- > 0;
+    share.push(...rest.splice(0, least + (isLarger ? 1 : 0) - share.length));
   }
   return shares;
 }

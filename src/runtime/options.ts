@@ -44,6 +44,8 @@ export interface RuntimeOptions {
   readonly cacheEntries?: number;
   /** Fold everything twice on frozen state and report machines that are not pure. Halves the speed. Default false. */
   readonly development?: boolean;
+  /** How often to look whether partitions were added to the topics it reads, in ms. From 10. Default 30,000. */
+  readonly topicsIntervalMs?: number;
   /** Where other instances of the app can reach this one, as a URL. Default: nowhere. */
   readonly address?: string;
   readonly clock?: Clock;
@@ -82,6 +84,7 @@ export function settingsOf(options: RuntimeOptions): Settings {
     pollBytes: number("pollBytes", options.pollBytes ?? 131_072, 1_024),
     cacheEntries: number("cacheEntries", options.cacheEntries ?? 100_000, 2),
     development: options.development ?? false,
+    topicsIntervalMs: number("topicsIntervalMs", options.topicsIntervalMs ?? 30_000, 10),
     address: options.address ?? "",
     clock: options.clock ?? systemClock,
     onNotice: options.onNotice ?? (() => {}),

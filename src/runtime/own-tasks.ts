@@ -1,5 +1,6 @@
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import type { Assignment, Membership } from "../log/log.ts";
+import { aborted, pause } from "./pause.ts";
 import type { Task } from "./task.ts";
 
 /** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
@@ -9,14 +10,16 @@ const BACK_OFF_MS = { first: 100, most: 10_000 } as const;
 interface Life {
   task: Task;
   readonly release: AbortController;
-  /** Settles when it has ended; rejects with an error that no restart can help. */
-  readonly done: Promise<void>;
+  /** Settles when it has ended, and after a release when it is closed; rejects with an error that no restart can help. */
+  done: Promise<void>;
 }
 
 /** What the tasks of an instance are made with. */
 interface OwnTasksOptions {
   readonly membership: Membership;
   readonly make: (name: string) => Task;
+  /** Finds out what is needed to make tasks of these names. */
+  readonly prepare: (names: Iterable<string>) => Promise<void>;
   readonly onNotice: (message: string) => void;
 }
 
@@ -48,6 +51,11 @@ export class OwnTasks {
     return [...this.#lives.values()].map(({ task }) => task).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  /** Aborted when it is to end. */
+  get stopping(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** Whether the group has agreed, and every task it gave to this instance does its work. */
   get isReady(): boolean {
     if (!this.#assignment) return false;
@@ -71,6 +79,11 @@ export class OwnTasks {
   addressOf(name: string): string | undefined {
     if (this.isAssigned(name)) return undefined;
     return this.#assignment?.addresses.get(name) || undefined;
+  }
+
+  /** Ends for a reason that lies elsewhere. */
+  fail(reason: unknown): void {
+    this.#end.reject(reason);
   }
 
   /** Lets every task end after what the log holds now, and ends. */
@@ -98,6 +111,7 @@ export class OwnTasks {
     try {
       await Promise.race([following, this.#end.promise]);
     } finally {
+      this.#stop.abort();
       for (const { task } of this.#lives.values()) if (task.state !== "finished") task.stop();
       await Promise.allSettled([...this.#lives.values()].map(({ done }) => done));
     }
@@ -105,16 +119,21 @@ export class OwnTasks {
 
   /** Does as the group says, for ever. */
   async #follow(): Promise<never> {
-    for (;;) this.#apply(await this.#options.membership.next());
+    for (;;) {
+      const assignment = await this.#options.membership.next();
+      await this.#options.prepare(assignment.own);
+      this.#apply(assignment);
+    }
   }
 
   #apply(assignment: Assignment): void {
     if (this.#stop.signal.aborted) return;
     this.#assignment = assignment;
     for (const [name, life] of this.#lives) {
-      if (assignment.own.has(name)) continue;
+      if (assignment.own.has(name) || life.release.signal.aborted) continue;
       life.release.abort();
       life.task.stop();
+      this.#watch(life, life.done.then(() => this.#forget(name, life)));
     }
     for (const name of assignment.own) {
       const before = this.#lives.get(name);
@@ -130,8 +149,13 @@ export class OwnTasks {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const life: Life = { task, release, done: begun.then(() => before).then(() => this.#live(name, life)) };
     this.#lives.set(name, life);
-    life.done.then(() => this.#checkEnd(), (error) => this.#end.reject(error));
+    this.#watch(life, life.done);
     begin();
+  }
+
+  #watch(life: Life, done: Promise<void>): void {
+    life.done = done;
+    done.then(() => this.#checkEnd(), (error) => this.#end.reject(error));
   }
 
   /** Runs one task, and runs it anew from its checkpoint when it fails for a reason that may pass. */
@@ -149,7 +173,6 @@ export class OwnTasks {
           continue;
         }
       }
-      if (signal.aborted) await this.#forget(name, life);
       return;
     }
   }
@@ -173,7 +196,7 @@ export class OwnTasks {
       throw error;
     }
     onNotice(`Task ${name} starts again from its checkpoint in ${waitMs} ms: ${reasonOf(error)}`);
-    await pause(waitMs, this.#stop.signal);
+    await pause(waitMs, AbortSignal.any([released, this.#stop.signal]));
   }
 
   async #forget(name: string, life: Life): Promise<void> {
@@ -191,21 +214,4 @@ export class OwnTasks {
     if (!this.#isFinishing || !this.#assignment) return;
     if ([...this.#lives.values()].every(({ task }) => task.state === "finished")) this.#end.resolve();
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    void aborted(signal).then(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
 }

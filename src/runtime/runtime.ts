@@ -2,10 +2,12 @@ import type { ActorDefinition } from "../core/actor.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
 import type { LogRecord, TopicPartition } from "../core/record.ts";
-import { type Group, internal, type Topology, topology } from "../core/topology.ts";
+import type { Group, Topology } from "../core/topology.ts";
 import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
+import { type Layout, layOut } from "./layout.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
+import { pause } from "./pause.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
 import { ActorReader, type ActorState, type Standing } from "./query.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
@@ -21,24 +23,23 @@ export class Runtime implements AsyncDisposable {
   /** Resolves when every task of this instance has been restored for the first time; rejects as {@link ended} does. */
   readonly opened: Promise<void>;
   readonly #settings: Settings;
-  readonly #topology: Topology;
+  readonly #membership: Membership;
   readonly #own: OwnTasks;
-  readonly #placement: Placement;
+  #layout: Layout;
+  #placement: Placement;
 
   /** @internal use {@link start} */
-  constructor(settings: Settings, cut: Topology, partitions: ReadonlyMap<string, number>, membership: Membership) {
+  constructor(settings: Settings, layout: Layout, membership: Membership) {
     this.#settings = settings;
-    this.#topology = cut;
-    this.#placement = new Placement(settings.app["~app"], partitions);
-    const places = new Map(placesOf(cut).map((place) => [place.name, place]));
-    const partitionsOf = (topic: string) => partitions.get(topic)!;
-    const make = (name: string) => {
-      const { group, partition } = places.get(name)!;
-      return new Task(group, partition, partitionsOf, settings, () => this.tasks.length);
-    };
-    this.#own = new OwnTasks({ membership, make, onNotice: settings.onNotice });
+    this.#layout = layout;
+    this.#membership = membership;
+    this.#placement = new Placement(settings.app["~app"], layout.partitions);
+    const make = (name: string) => this.#newTask(name);
+    const prepare = (names: Iterable<string>) => this.#learn(names);
+    this.#own = new OwnTasks({ membership, make, prepare, onNotice: settings.onNotice });
     this.ended = this.#own.ended;
     this.opened = this.#own.opened;
+    this.#watchTopics().catch((error) => this.#own.fail(error));
   }
 
   /** The tasks of this instance, for those who watch. */
@@ -52,7 +53,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   get topology(): Topology {
-    return this.#topology;
+    return this.#layout.topology;
   }
 
   get placement(): Placement {
@@ -74,18 +75,21 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * The addresses of the other instances that have states of an actor.
+   * The partitions whose states of an actor this instance has, and those that others have, by their addresses.
    * @throws TIDEMARK_ACTOR_UNKNOWN; TIDEMARK_NOT_READY when some of it is where nobody can be asked
    */
-  addressesOf(actor: string): string[] {
+  partitionsOf(actor: string): { readonly own: number[]; readonly elsewhere: Map<string, number[]> } {
     const { group } = this.#home(actor);
-    const names = Array.from({ length: group.partitions }, (_, partition) => taskName(group, partition));
-    const addresses = names.filter((name) => !this.#own.isAssigned(name)).map((name) => {
+    const own: number[] = [];
+    const elsewhere = new Map<string, number[]>();
+    for (let partition = 0; partition < group.partitions; partition++) {
+      const name = taskName(group, partition);
       const address = this.#own.addressOf(name);
-      if (address === undefined) throw notHere(name);
-      return address;
-    });
-    return [...new Set(addresses)];
+      if (this.#own.isAssigned(name)) own.push(partition);
+      else if (address === undefined) throw notHere(name);
+      else elsewhere.set(address, [...elsewhere.get(address) ?? [], partition]);
+    }
+    return { own, elsewhere };
   }
 
   /**
@@ -101,11 +105,16 @@ export class Runtime implements AsyncDisposable {
     return await this.#reader(actor, key).windows(key);
   }
 
-  /** All committed states of an actor, task by task. */
-  async *scan(actor: string): AsyncGenerator<ActorState> {
+  /**
+   * All committed states of an actor, task by task.
+   * @param partitions those of some partitions; default: of all that are here
+   * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
+   */
+  async *scan(actor: string, partitions?: readonly number[]): AsyncGenerator<ActorState> {
     const { definition, group } = this.#home(actor);
-    for (const task of this.tasks.filter((one) => one.group === group)) {
-      yield* new ActorReader(task.store, definition).scan();
+    const here = this.tasks.filter((task) => task.group.name === group.name).map(({ partition }) => partition);
+    for (const partition of partitions ?? here) {
+      yield* new ActorReader(this.#task(group, partition).store, definition).scan();
     }
   }
 
@@ -137,16 +146,65 @@ export class Runtime implements AsyncDisposable {
     await this.stop();
   }
 
+  #newTask(name: string): Task {
+    const { group, partition, isAdded } = this.#layout.places.get(name)!;
+    const { partitions } = this.#layout;
+    const settings = isAdded ? { ...this.#settings, from: "earliest" as const } : this.#settings;
+    return new Task(group, partition, (topic) => partitions.get(topic)!, settings, () => this.tasks.length);
+  }
+
+  /** Looks at the topics again when the group speaks of tasks that are not known here. */
+  async #learn(names: Iterable<string>): Promise<void> {
+    for (const name of names) {
+      if (!this.#layout.places.has(name)) return await this.#layOutAnew();
+    }
+  }
+
+  /** Takes part in the work on partitions that were added. @throws TIDEMARK_TOPOLOGY_CHANGED */
+  async #layOutAnew(): Promise<void> {
+    const { fingerprint, places } = this.#layout;
+    const layout = await layOut(this.#settings);
+    if (layout.fingerprint !== fingerprint) {
+      throw new TidemarkError(
+        "TIDEMARK_TOPOLOGY_CHANGED",
+        `Cannot go on with app "${this.#settings.app.name}": its topics have other partitions than at its start, and its ` +
+          "keys would lie elsewhere; undo that, or give the app a new name",
+      );
+    }
+    const added = [...layout.places.keys()].filter((name) => !places.has(name));
+    if (added.length === 0) return;
+    this.#layout = layout;
+    this.#placement = new Placement(this.#settings.app["~app"], layout.partitions);
+    this.#settings.onNotice(`Partitions were added: there are new tasks ${added.join(", ")}`);
+    this.#membership.change([...layout.places.keys()]);
+  }
+
+  /** Looks for added partitions from time to time. */
+  async #watchTopics(): Promise<void> {
+    const { log, topicsIntervalMs } = this.#settings;
+    const own = [...this.#settings.app["~app"].topics.keys()];
+    for (;;) {
+      await pause(topicsIntervalMs, this.#own.stopping);
+      if (this.#own.stopping.aborted) return;
+      const found = await log.topics(own).catch(() => undefined); // the tasks tell when the log is out of reach
+      if (found && own.some((name) => found.get(name) !== this.#layout.partitions.get(name))) await this.#layOutAnew();
+    }
+  }
+
   #reader(actor: string, key: string): ActorReader {
     const { definition, group } = this.#home(actor);
-    const partition = partitionFor(key, group.partitions);
-    const task = this.#own.get(taskName(group, partition));
-    if (task) return new ActorReader(task.store, definition);
-    throw notHere(taskName(group, partition));
+    return new ActorReader(this.#task(group, partitionFor(key, group.partitions)).store, definition);
+  }
+
+  #task(group: Group, partition: number): Task {
+    const name = taskName(group, partition);
+    const task = this.#own.get(name);
+    if (task) return task;
+    throw notHere(name);
   }
 
   #home(actor: string): { definition: ActorDefinition; group: Group } {
-    const group = this.#topology.home.get(actor);
+    const group = this.topology.home.get(actor);
     const definition = this.actors.find(({ name }) => name === actor);
     if (group && definition) return { group, definition };
     const names = this.actors.map(({ name }) => name).join(", ");
@@ -162,23 +220,6 @@ function notHere(name: string): TidemarkError {
   return new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
 }
 
-/** A task as it is named in the group, with its store and its transactional id. */
-function placesOf(
-  { groups }: Topology,
-): { readonly name: string; readonly group: Group; readonly partition: number }[] {
-  const places = groups.flatMap((group) =>
-    Array.from({ length: group.partitions }, (_, partition) => ({ name: taskName(group, partition), group, partition }))
-  );
-  // Partition by partition, so that any run of them has some of every group.
-  return places.sort((a, b) => a.partition - b.partition);
-}
-
-/** Instances whose tasks mean something else must not share them. */
-function fingerprintOf({ groups }: Topology): string {
-  const meaning = groups.map(({ name, partitions, inputs }) => [name, partitions, inputs.map(({ topic }) => topic)]);
-  return `tidemark-1-${partitionFor(JSON.stringify(meaning), 2 ** 31 - 1).toString(16)}`;
-}
-
 /**
  * Starts an app on a log: checks or creates its topics, and sets its tasks to work. Queries are answered from
  * {@link Runtime.opened} on.
@@ -187,49 +228,14 @@ function fingerprintOf({ groups }: Topology): string {
  */
 export async function start(options: RuntimeOptions): Promise<Runtime> {
   const settings = settingsOf(options);
-  const app = settings.app["~app"];
-  const { log, createPartitions } = settings;
-  const names = [...app.topics.keys()];
-  if (createPartitions !== undefined) {
-    await log.createTopics(names.map((name) => ({ name, partitions: createPartitions })));
-  }
-  await log.createTopics([{ name: internal.deadLetters(app.name), partitions: 1 }]);
-  const existing = await log.topics();
-  const missing = names.filter((name) => !existing.has(name));
-  if (missing.length > 0) {
-    throw new TidemarkError(
-      "TIDEMARK_LOG_TOPIC_UNKNOWN",
-      `Cannot start app "${app.name}": create ${missing.join(", ")} first`,
-    );
-  }
-  const cut = topology(app, existing);
-  checkChangelogs(app.name, cut, existing);
-  await log.createTopics([...cut.repartitions].map(([name, partitions]) => ({ name, partitions })));
-  await log.createTopics(
-    cut.groups.map(({ changelog, partitions }) => ({ name: changelog, partitions, compacted: true })),
-  );
-  const membership = await log.join({
-    group: app.name,
-    tasks: placesOf(cut).map(({ name }) => name),
-    topics: names,
-    fingerprint: fingerprintOf(cut),
+  const layout = await layOut(settings);
+  const membership = await settings.log.join({
+    group: settings.app.name,
+    tasks: [...layout.places.keys()],
+    topics: [...settings.app["~app"].topics.keys()],
+    fingerprint: layout.fingerprint,
     address: settings.address,
     assign,
   });
-  return new Runtime(settings, cut, await log.topics(), membership);
-}
-
-/** State under a name that no group has any more would be left behind without a word. */
-function checkChangelogs(app: string, { groups }: Topology, existing: ReadonlyMap<string, number>): void {
-  const known = new Set(groups.map(({ changelog }) => changelog));
-  const left = [...existing.keys()].filter((name) =>
-    name.startsWith(`${app}.`) && name.endsWith(".changelog") && !known.has(name)
-  );
-  if (left.length === 0) return;
-  throw new TidemarkError(
-    "TIDEMARK_TOPOLOGY_CHANGED",
-    `Cannot start app "${app}": the state in ${left.join(", ")} belongs to none of its groups (${
-      groups.map(({ name }) => name).join(", ")
-    }); undo the change of topics or partitions, or give the app a new name`,
-  );
+  return new Runtime(settings, layout, membership);
 }

@@ -11,6 +11,7 @@ logConformance("kafkajs", {
     return await open();
   },
   dispose: async () => {},
+  shares: true,
   patienceMs: 20_000,
   runs: 10,
 });

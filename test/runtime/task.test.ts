@@ -151,6 +151,7 @@ test("what is under way inside of the app is always read from its start", async 
   const log = await logWith(2, [1, 2, 3]);
   const runtime = await start({ app: counting, log, stores, from: "latest", commitIntervalMs: 0 });
   await until(() =>
+    runtime.tasks.length === 4 &&
     runtime.tasks.every(({ name, state }) => state === (name.startsWith("events") ? "running" : "restoring"))
   );
   await add(log, 0, [4, 5]);

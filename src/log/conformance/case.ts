@@ -13,6 +13,8 @@ export interface LogHarness {
   dispose(): Promise<void>;
   /** How long something that must happen may take, in ms. Default 10 000. */
   readonly patienceMs?: number;
+  /** Whether several clients may be members of one group. Default false. */
+  readonly shares?: boolean;
   /** How often the property of interleaved transactions is tried. Default 50. */
   readonly runs?: number;
 }

@@ -68,6 +68,10 @@ export function lifetimeCases(add: Add, harness: LogHarness): void {
     }
     const trimmed = (await before.contents(topic, 1))[2]!.offset;
     await before.log.trim({ topic, partition: 1 }, trimmed);
+    const grown = await before.topic(1);
+    await before.log.append(grown, 0, [record("old")]);
+    await before.log.createTopics([{ name: grown, partitions: 2, grows: true }]);
+    await before.log.append(grown, 1, [record("new")]);
     const first = await before.contents(topic, 0);
     const second = await before.contents(topic, 1);
     const bounds = await boundsOf(before.log, topic);
@@ -77,6 +81,7 @@ export function lifetimeCases(add: Add, harness: LogHarness): void {
     assert.deepEqual(await after.committed(group, 1), [{ topic, partition: 0, offset: 1 }]);
     assert.deepEqual(await after.contents(topic, 0), first);
     assert.deepEqual(await after.contents(topic, 1, trimmed), second.filter(({ offset }) => offset >= trimmed));
+    assert.deepEqual([await after.values(grown, 0), await after.values(grown, 1)], [["old"], ["new"]]);
     const { last } = await after.log.append(topic, 1, [record("e")]);
     assert.ok(last >= bounds[1]!.end, "offsets go on");
     await after.log.close();

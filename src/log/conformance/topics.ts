@@ -30,6 +30,28 @@ export function topicCases(add: Add): void {
     assert.deepEqual(await c.values(topic, 1), ["kept"]);
   });
 
+  add("a topic that grows gets more partitions, never fewer, and keeps its records", async (c) => {
+    const name = await c.topic(2, { compacted: true });
+    await c.log.append(name, 1, [record("kept", "key")]);
+    const reader = await c.log.reader([{ topic: name, partition: 1, offset: 0 }]);
+    await c.log.createTopics([{ name, partitions: 4, compacted: true, grows: true }]);
+    await c.log.createTopics([{ name, partitions: 3, compacted: true, grows: true }]);
+    assert.deepEqual(await c.log.topics([name]), new Map([[name, 4]]));
+    await c.log.append(name, 3, [record("new", "key")]);
+    assert.deepEqual(await c.values(name, 1), ["kept"]);
+    assert.deepEqual(await c.values(name, 3), ["new"]);
+    assert.deepEqual(await c.values(name, 2), []);
+    const batches = await c.pollUntil(reader, (all) => all.length > 0);
+    assert.equal(values(batches.flatMap(({ records }) => records))[0], "kept");
+    await reader.close();
+  });
+
+  add("a topic made by the log keeps its records whatever their age", async (c) => {
+    assert.equal(await c.log.retentionMs(await c.topic()), Infinity);
+    assert.equal(await c.log.retentionMs(await c.topic(1, { compacted: true })), Infinity);
+    await refused("TIDEMARK_LOG_TOPIC_UNKNOWN", () => c.log.retentionMs(unique("nowhere")));
+  });
+
   add("a topic that does not exist is absent from topics()", async (c) => {
     const topic = await c.topic();
     assert.deepEqual(await c.log.topics([unique("nowhere"), topic]), new Map([[topic, 1]]));

@@ -125,6 +125,11 @@ class FolderLog implements EmbeddedLog, DraftHost {
     return this.#topics.sizes(names);
   }
 
+  async retentionMs(topic: string): Promise<number> {
+    this.find({ topic, partition: 0 });
+    return Infinity;
+  }
+
   async bounds(partition: TopicPartition): Promise<Bounds> {
     const { start, end } = this.find(partition);
     return { start, end };

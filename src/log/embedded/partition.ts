@@ -16,6 +16,7 @@ export interface StoredBatch extends BatchHeader {
 /** What is known of a partition without looking into the folder. It moves only when a write has ended well. */
 export class EmbeddedPartition implements TopicPartition, Bounds {
   readonly topic: string;
+  readonly topicNumber: number;
   readonly partition: number;
   readonly startKey: string;
   readonly cleanKey: string;
@@ -28,6 +29,7 @@ export class EmbeddedPartition implements TopicPartition, Bounds {
 
   constructor(topic: string, topicNumber: number, partition: number, cleanliness: Cleanliness | undefined) {
     this.topic = topic;
+    this.topicNumber = topicNumber;
     this.partition = partition;
     this.startKey = partitionKey("start", topicNumber, partition);
     this.cleanKey = partitionKey("clean", topicNumber, partition);

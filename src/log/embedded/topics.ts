@@ -36,14 +36,16 @@ export class Topics {
     return topics;
   }
 
-  /** Creates the topics that are not there. */
+  /** Creates the topics that are not there, and gives those that grow more partitions. */
   async create(specs: readonly TopicSpec[], storage: Storage): Promise<void> {
     for (const spec of specs) checkTopic(spec);
     await storage.write((changes) => {
       const added = new Map<string, TopicRow>();
-      for (const { name, partitions, compacted = false } of specs) {
-        if (this.#topics.has(name) || added.has(name)) continue;
-        const row = { number: this.#count + added.size, partitions, compacted };
+      for (const { name, partitions, compacted = false, grows = false } of specs) {
+        const existing = this.#topics.get(name);
+        if (added.has(name) || existing && !(grows && existing.length < partitions)) continue;
+        const number = existing?.[0]?.topicNumber ?? this.#count + added.size;
+        const row = { number, partitions, compacted };
         added.set(name, row);
         changes.put(topicKey(name), JSON.stringify(row));
       }
@@ -77,7 +79,8 @@ export class Topics {
 
   #add(name: string, { number, partitions, compacted }: TopicRow): void {
     const cleanliness = () => compacted ? new Cleanliness() : undefined;
-    const made = Array.from({ length: partitions }, (_, i) => new EmbeddedPartition(name, number, i, cleanliness()));
+    const made = [...this.#topics.get(name) ?? []];
+    for (let i = made.length; i < partitions; i++) made.push(new EmbeddedPartition(name, number, i, cleanliness()));
     this.#topics.set(name, made);
     this.#count = Math.max(this.#count, number + 1);
   }

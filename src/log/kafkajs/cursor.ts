@@ -18,8 +18,8 @@ export class KafkaCursor implements Cursor {
   isPaused = false;
   /** How much to ask for, once a batch was larger than what is usual; 0 for that. */
   wantedBytes = 0;
-  /** When a fetch last succeeded, in ms of the monotonic clock. */
-  heardAt = performance.now();
+  /** Since when every fetch has failed, in ms of the monotonic clock. */
+  failingSince: number | undefined;
   /** No fetch before this time, after a failure. */
   resumesAt = 0;
   readonly #wake: () => void;
@@ -41,7 +41,7 @@ export class KafkaCursor implements Cursor {
 
   /** Takes what a fetch from {@link fetched} found. @throws TIDEMARK_LOG_CORRUPT */
   accept({ records, aborted, lastStableOffset }: Fetched): void {
-    this.heardAt = performance.now();
+    this.failingSince = undefined;
     this.#end = lastStableOffset;
     const batches = readBatches(records);
     this.wantedBytes = batches.length === 0 ? batchBytes(records) : 0;

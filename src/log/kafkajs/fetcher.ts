@@ -20,8 +20,8 @@ const LOW_BYTES = 512 * 1024;
 /** After a failure that may pass a partition rests this long, in ms. */
 const REST_MS = 100;
 
-/** A partition that could not be fetched for this long fails its reader, in ms. */
-const SILENT_MS = 15_000;
+/** A partition whose fetches have failed for this long fails its reader, in ms. */
+const FAILING_MS = 15_000;
 
 /**
  * Fetches ahead for a reader's cursors: always one request on its way to each broker that leads some of them, and no more
@@ -118,7 +118,8 @@ export class Fetcher {
     this.#cluster.forget(cursor);
     cursor.resumesAt = now + REST_MS;
     const isNew = error instanceof TidemarkError && error.code === "TIDEMARK_LOG_TOPIC_UNKNOWN";
-    if ((isPassing(error) || isNew) && now - cursor.heardAt < SILENT_MS) return;
+    cursor.failingSince ??= now;
+    if ((isPassing(error) || isNew) && now - cursor.failingSince < FAILING_MS) return;
     cursor.fail(failed(`read "${cursor.topic}" partition ${cursor.partition}`, error));
   }
 }

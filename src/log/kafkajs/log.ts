@@ -21,7 +21,7 @@ import { type KafkaOptions, type KafkaSettings, kafkaSettings } from "./options.
 import { initProducer, KafkaProducer } from "./producer.ts";
 import { KafkaReader } from "./reader.ts";
 import { trying } from "./retry.ts";
-import { createTopics, deleteRecords, listTopics } from "./topics.ts";
+import { createTopics, deleteRecords, listTopics, retentionMs } from "./topics.ts";
 
 /**
  * A log on Apache Kafka, 2.3 or newer. Topics that exist are used as they are; those that are created get settings under
@@ -62,6 +62,11 @@ class KafkaLog implements Log {
   async topics(names?: readonly string[]): Promise<Map<string, number>> {
     this.#checkOpen();
     return await listTopics(this.#cluster, names);
+  }
+
+  async retentionMs(topic: string): Promise<number> {
+    this.#checkOpen();
+    return await retentionMs(this.#cluster, topic);
   }
 
   async bounds(partition: TopicPartition): Promise<Bounds> {

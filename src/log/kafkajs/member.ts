@@ -33,6 +33,9 @@ export class KafkaMember implements Membership {
   /** Over connections of its own: to join is to wait. */
   readonly #cluster: Cluster;
   readonly #ended: Promise<void>;
+  #tasks: readonly string[];
+  /** Aborted to join anew. */
+  #again = new AbortController();
   #memberId = "";
   #assignment = NONE;
   #told: Assignment | undefined;
@@ -44,6 +47,7 @@ export class KafkaMember implements Membership {
   constructor(settings: KafkaSettings, options: JoinOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#tasks = options.tasks;
     this.#cluster = new Cluster(settings);
     this.#ended = this.#run();
   }
@@ -58,9 +62,14 @@ export class KafkaMember implements Membership {
   }
 
   async confirm(): Promise<ReadonlySet<string>> {
-    await this.#confirmed.promise;
+    if (!this.#failure) await this.#confirmed.promise;
     if (this.#failure) throw this.#failure;
     return this.#assignment.own;
+  }
+
+  change(tasks: readonly string[]): void {
+    this.#tasks = tasks;
+    this.#again.abort();
   }
 
   async close(): Promise<void> {
@@ -87,7 +96,7 @@ export class KafkaMember implements Membership {
     const code = error instanceof Refused ? error.code : KAFKA.none;
     if (code === KAFKA.rebalanceInProgress) return;
     if (code === KAFKA.unknownMember || code === KAFKA.illegalGeneration) {
-      this.#memberId = "";
+      if (code === KAFKA.unknownMember) this.#memberId = "";
       this.#publish(NONE);
     } else if (isPassing(error)) {
       this.#cluster.forget(this.#options.group);
@@ -122,6 +131,7 @@ export class KafkaMember implements Membership {
   /** Joins, or joins anew; the first of the members shares the tasks out. Answers with the generation agreed on. */
   async #join(): Promise<number> {
     const { group, topics, address, fingerprint } = this.#options;
+    this.#again = new AbortController();
     const metadata = memberBytes({ topics, address, owned: [...this.#assignment.own] });
     const node = await this.#cluster.coordinator("group", group);
     const join = (memberId: string) =>
@@ -152,7 +162,7 @@ export class KafkaMember implements Membership {
 
   #share({ members }: JoinAnswer): { memberId: string; memberAssignment: Uint8Array }[] {
     const known = members.map(({ memberId, memberMetadata }) => ({ id: memberId, ...memberOf(memberMetadata) }));
-    const shares = this.#options.assign(this.#options.tasks, known satisfies GroupMember[]);
+    const shares = this.#options.assign(this.#tasks, known satisfies GroupMember[]);
     const addresses = new Map(
       known.flatMap(({ id, address }) => (shares.get(id) ?? []).map((task) => [task, address])),
     );
@@ -166,8 +176,8 @@ export class KafkaMember implements Membership {
   async #beat(generation: number): Promise<void> {
     const { group } = this.#options;
     for (;;) {
-      await pause(this.#settings.sessionTimeoutMs / BEATS, this.#cluster.signal);
-      if (this.#cluster.signal.aborted) return;
+      await pause(this.#settings.sessionTimeoutMs / BEATS, AbortSignal.any([this.#cluster.signal, this.#again.signal]));
+      if (this.#cluster.signal.aborted || this.#again.signal.aborted) return;
       const node = await this.#cluster.coordinator("group", group);
       const { errorCode } = await this.#cluster.call<{ errorCode: number }>(node, "Heartbeat", {
         groupId: group,

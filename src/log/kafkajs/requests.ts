@@ -100,7 +100,7 @@ export function fetchRequest(
     return out.int32(0).string("").done();
   };
   const decode = async (body: Buffer) => readFetched(new BytesIn(body));
-  return { ...plain(VERSIONS.fetch, "Fetch", encode, decode), requestTimeout: waitMs + 10_000 };
+  return plain(VERSIONS.fetch, "Fetch", encode, decode);
 }
 
 function readFetched(bytes: BytesIn): Fetched[] {

@@ -56,6 +56,7 @@ function isNotThere(error: unknown): boolean {
 
 async function create(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void> {
   const existing = await cluster.topics(specs.map(({ name }) => name));
+  await grow(cluster, specs.filter(({ name, partitions, grows }) => grows && existing.get(name)! < partitions));
   const missing = specs.filter(({ name }) => !existing.has(name));
   if (missing.length === 0) return;
   const topics = missing.map((spec) => ({
@@ -64,18 +65,36 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[]): Promise<vo
     replicationFactor: cluster.settings.replicationFactor,
     configEntries: configOf(spec),
   }));
-  const { topicErrors } = await cluster.call<{
-    readonly topicErrors: readonly {
-      readonly topic: string;
-      readonly errorCode: number;
-      readonly errorMessage?: string;
-    }[];
-  }>(await cluster.controller(), "CreateTopics", { topics, validateOnly: false, timeout: 10_000 }, 15_000);
+  const request = { topics, validateOnly: false, timeout: 10_000 };
+  checkTopics(
+    "CreateTopics",
+    await cluster.call<TopicAnswer>(await cluster.controller(), "CreateTopics", request, 15_000),
+  );
+}
+
+async function grow(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void> {
+  if (specs.length === 0) return;
+  const topicPartitions = specs.map(({ name, partitions }) => ({ topic: name, count: partitions }));
+  const request = { topicPartitions, validateOnly: false, timeout: 10_000 };
+  const answer = await cluster.call<TopicAnswer>(await cluster.controller(), "CreatePartitions", request, 15_000);
+  // Another instance may have been faster: there are more partitions already, and that is what INVALID_PARTITIONS says.
+  checkTopics("CreatePartitions", { topicErrors: answer.topicErrors.filter(({ errorCode }) => errorCode !== 37) });
+}
+
+interface TopicAnswer {
+  readonly topicErrors: readonly {
+    readonly topic: string;
+    readonly errorCode: number;
+    readonly errorMessage?: string;
+  }[];
+}
+
+function checkTopics(api: string, { topicErrors }: TopicAnswer): void {
   for (const { topic, errorCode, errorMessage } of topicErrors) {
     if (errorCode === KAFKA.none || errorCode === KAFKA.topicExists) continue;
-    const refused = new Refused(`CreateTopics of "${topic}"`, errorCode);
+    const refused = new Refused(`${api} of "${topic}"`, errorCode);
     if (refused.isPassing) throw refused;
-    throw failed(`create topic "${topic}"`, errorMessage ? new Error(`${refused.message}: ${errorMessage}`) : refused);
+    throw failed(`make topic "${topic}"`, errorMessage ? new Error(`${refused.message}: ${errorMessage}`) : refused);
   }
 }
 
@@ -84,6 +103,30 @@ export async function listTopics(cluster: Cluster, names?: readonly string[]): P
   const { signal, settings } = cluster;
   return await trying("list topics", { withinMs: settings.requestTimeoutMs, signal }, () => cluster.topics(names));
 }
+
+/** How long the broker keeps a topic's records, in ms; Infinity for ever. @throws TIDEMARK_LOG_TOPIC_UNKNOWN, TIDEMARK_LOG_IO */
+export async function retentionMs(cluster: Cluster, topic: string): Promise<number> {
+  const { signal, settings } = cluster;
+  const tried = `read the settings of topic "${topic}"`;
+  return await trying(tried, { withinMs: settings.requestTimeoutMs, signal }, async () => {
+    const leader = await cluster.leader({ topic, partition: 0 });
+    const { resources } = await cluster.call<{
+      readonly resources: readonly {
+        readonly errorCode: number;
+        readonly configEntries: readonly { readonly configName: string; readonly configValue: string }[];
+      }[];
+    }>(leader, "DescribeConfigs", {
+      resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ["cleanup.policy", "retention.ms"] }],
+    });
+    checkCode("DescribeConfigs", resources[0]!.errorCode);
+    const config = new Map(resources[0]!.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+    const retention = Number(config.get("retention.ms") ?? -1);
+    return retention < 0 || !config.get("cleanup.policy")?.includes("delete") ? Infinity : retention;
+  });
+}
+
+/** A topic, in requests about settings. */
+const TOPIC_RESOURCE = 2;
 
 /** Allows the broker to delete what lies before an offset. @throws what {@link trying} throws */
 export async function deleteRecords(cluster: Cluster, topic: string, partition: number, before: number): Promise<void> {

@@ -65,11 +65,18 @@ class MemoryLog implements Log, DraftHost {
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     this.#checkOpen();
     for (const spec of specs) checkTopic(spec);
-    for (const { name, partitions, compacted = false } of specs) {
-      if (this.#topics.has(name)) continue;
+    for (const { name, partitions, compacted = false, grows = false } of specs) {
+      const existing = this.#topics.get(name) ?? [];
+      if (existing.length > 0 && !grows) continue;
       const cleanAfter = compacted ? this.#cleanAfter : Infinity;
-      this.#topics.set(name, Array.from({ length: partitions }, (_, i) => new MemoryPartition(name, i, cleanAfter)));
+      for (let i = existing.length; i < partitions; i++) existing.push(new MemoryPartition(name, i, cleanAfter));
+      this.#topics.set(name, existing);
     }
+  }
+
+  async retentionMs(topic: string): Promise<number> {
+    this.find({ topic, partition: 0 });
+    return Infinity;
   }
 
   async topics(names: readonly string[] = [...this.#topics.keys()]): Promise<Map<string, number>> {
