@@ -8,7 +8,7 @@ import type { KafkaSettings } from "./options.ts";
 import { pause } from "./retry.ts";
 
 /** How often per session a member says that it is alive. */
-const BEATS = 10;
+const BEATS = 20;
 
 /** How long leaving may take, in ms; after that the others find out by themselves. */
 const LEAVE_WITHIN_MS = 3_000;
