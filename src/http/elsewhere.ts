@@ -38,7 +38,7 @@ export function partitionsOf({ runtime, request }: Call, actor: string): ReturnT
 export class LinesElsewhere {
   readonly #readers: readonly ReadableStreamDefaultReader<string>[];
 
-  private constructor(responses: readonly Response[]) {
+  constructor(responses: readonly Response[]) {
     this.#readers = responses.map(({ body }) => body!.pipeThrough(new TextDecoderStream()).getReader());
   }
 

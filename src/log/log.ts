@@ -59,7 +59,7 @@ export interface Transaction {
   /** Positions of a consumer group to be committed with the records. They are for tools; the checkpoint is the truth. */
   offsets(group: string, positions: readonly Position[]): Promise<void>;
   /**
-   * Ends the transaction. Resolves when the end is known to be good.
+   * Ends the transaction. Resolves when the end is known to be good; on a cluster the records show a moment later.
    * @throws TIDEMARK_LOG_FENCED when a newer producer of the id exists. After any other error the outcome is unknown:
    * throw the producer away, make a new one, and look into the log.
    */

@@ -187,7 +187,9 @@ export class Runtime implements AsyncDisposable {
       await pause(topicsIntervalMs, this.#own.stopping);
       if (this.#own.stopping.aborted) return;
       const found = await log.topics(own).catch(() => undefined); // the tasks tell when the log is out of reach
-      if (found && own.some((name) => found.get(name) !== this.#layout.partitions.get(name))) await this.#layOutAnew();
+      // A broker that starts or ends knows of no topics for a moment.
+      if (!found || own.some((name) => !found.has(name))) continue;
+      if (own.some((name) => found.get(name) !== this.#layout.partitions.get(name))) await this.#layOutAnew();
     }
   }
 

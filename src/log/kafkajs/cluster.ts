@@ -32,14 +32,17 @@ export class Cluster {
   readonly settings: KafkaSettings;
   /** Aborted by {@link close}. */
   readonly signal: AbortSignal;
+  /** Topics that were there once. */
+  readonly #seen: Set<string>;
   readonly #closing = new AbortController();
   readonly #brokers = new Map<number, BrokerConnection>();
   readonly #seeds: BrokerConnection[];
   readonly #topics = new Map<string, { readonly leaders: Leaders; readonly until: number }>();
   readonly #coordinators = new Map<string, number>();
 
-  constructor(settings: KafkaSettings) {
+  constructor(settings: KafkaSettings, seen = new Set<string>()) {
     this.settings = settings;
+    this.#seen = seen;
     this.signal = this.#closing.signal;
     this.#seeds = settings.brokers.map((address) => {
       const at = address.lastIndexOf(":");
@@ -69,7 +72,7 @@ export class Cluster {
           throw new TidemarkError(
             "TIDEMARK_LOG_UNREACHABLE",
             `Cannot reach Kafka at ${brokers.join(", ")} within ${connectTimeoutMs} ms: ${(error as Error).message}. ` +
-              "Check the addresses, that the brokers run, and whether they want TLS",
+              "Check the addresses, that the brokers run, and whether they want TLS or credentials",
             { cause: error, retry: true },
           );
         }
@@ -97,7 +100,13 @@ export class Cluster {
       known = this.#topics.get(topic);
     }
     const leader = known?.leaders[partition.partition];
-    if (leader === undefined) throw unknownTopic(partition, known?.leaders.length);
+    if (leader === undefined) {
+      const unknown = unknownTopic(partition, known?.leaders.length);
+      // A broker knows no topics for a moment after its start, and before its end.
+      throw !known && this.#seen.has(topic)
+        ? new Refused(`Metadata of "${topic}"`, KAFKA.unknownTopic, unknown)
+        : unknown;
+    }
     if (leader < 0) {
       this.#topics.delete(topic);
       throw new Refused(`Metadata of "${topic}"`, 5);
@@ -142,6 +151,11 @@ export class Cluster {
     if (typeof what !== "string") return void this.#topics.delete(what.topic);
     this.#coordinators.delete(`group ${what}`);
     this.#coordinators.delete(`transaction ${what}`);
+  }
+
+  /** Connections of their own to the same brokers. */
+  another(): Cluster {
+    return new Cluster(this.settings, this.#seen);
   }
 
   async close(): Promise<void> {
@@ -192,6 +206,7 @@ export class Cluster {
       const leaders: number[] = [];
       for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
       this.#topics.set(topic, { leaders, until });
+      this.#seen.add(topic);
     }
     return answer;
   }

@@ -64,8 +64,9 @@ export class Refused extends Error {
   /** Kafka's error code. */
   readonly code: number;
 
-  constructor(api: string, code: number) {
-    super(`${api} was answered with ${NAMES[code] ?? "error"} (${code})`);
+  /** @param meaning what it comes to if it stays that way */
+  constructor(api: string, code: number, meaning?: TidemarkError) {
+    super(`${api} was answered with ${NAMES[code] ?? "error"} (${code})`, { cause: meaning });
     this.code = code;
   }
 
@@ -98,6 +99,7 @@ export function isPassing(error: unknown): boolean {
 /** Any error as the log tells it. @param tried what could not be done: "write to topic …" */
 export function failed(tried: string, error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error;
+  if (error instanceof Refused && error.cause instanceof TidemarkError) return error.cause;
   if (error instanceof Refused && UNAUTHORIZED.has(error.code) || isSaslError(error)) {
     return new TidemarkError(
       "TIDEMARK_LOG_UNAUTHORIZED",

@@ -83,14 +83,14 @@ class KafkaLog implements Log {
     this.#checkOpen();
     checkPositions(from);
     for (const position of from) await this.#find(position);
-    const reader: Reader = new KafkaReader(new Cluster(this.#settings), from, () => this.#open.delete(reader));
+    const reader: Reader = new KafkaReader(this.#cluster.another(), from, () => this.#open.delete(reader));
     this.#open.add(reader);
     return reader;
   }
 
   async producer(transactionalId: string): Promise<Producer> {
     this.#checkOpen();
-    const cluster = new Cluster(this.#settings);
+    const cluster = this.#cluster.another();
     try {
       const writer = await initProducer(cluster, transactionalId);
       const producer = new KafkaProducer(cluster, writer, () => this.#isClosed);

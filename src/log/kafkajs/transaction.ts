@@ -36,6 +36,8 @@ export class KafkaTransaction implements Transaction {
   #adding: { readonly partitions: TopicPartition[]; readonly done: Promise<void> } | undefined;
   #lastAdd: Promise<void> = Promise.resolve();
   readonly #groups = new Map<string, Promise<void>>();
+  /** Sends under way. The end may not overtake them: what came after it would belong to no transaction. */
+  readonly #running = new Set<Promise<void>>();
   #state: State = "open";
 
   constructor(producer: Owner) {
@@ -56,10 +58,7 @@ export class KafkaTransaction implements Transaction {
     if (records.length === 0) return;
     await this.#guard(tried, async () => {
       await this.#add({ topic, partition });
-      for (const batch of split(records)) {
-        const first = await sequence.write(batch, this.#patience.withinMs);
-        this.#note({ topic, partition, first, last: first + batch.length - 1 });
-      }
+      for (const batch of split(records)) await this.#write(sequence, batch);
     });
   }
 
@@ -89,7 +88,7 @@ export class KafkaTransaction implements Transaction {
   async giveUp(): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "ended";
-    await this.#lastAdd.catch(() => {});
+    await Promise.allSettled(this.#running);
     if (this.#isBegun) await this.#endTxn(false, 5_000);
   }
 
@@ -113,8 +112,22 @@ export class KafkaTransaction implements Transaction {
     try {
       await run();
     } catch (error) {
-      if (error instanceof TidemarkError && error.code === "TIDEMARK_RECORD_TOO_LARGE") throw error;
+      if (isTooLarge(error)) throw error;
       throw this.#producer.broken(tried, error);
+    }
+  }
+
+  /** Writes records as one batch, or as smaller ones if the topic takes no more: they are seen together anyway. */
+  async #write(sequence: Sequence, records: readonly NewRecord[]): Promise<void> {
+    const { topic, partition } = sequence;
+    try {
+      const first = await sequence.write(records, this.#patience.withinMs);
+      this.#note({ topic, partition, first, last: first + records.length - 1 });
+    } catch (error) {
+      if (!isTooLarge(error) || records.length === 1) throw error;
+      const half = records.length >> 1;
+      await this.#write(sequence, records.slice(0, half));
+      await this.#write(sequence, records.slice(half));
     }
   }
 
@@ -189,6 +202,7 @@ export class KafkaTransaction implements Transaction {
 
   async #end(isCommit: boolean): Promise<void> {
     this.#state = "ending";
+    await Promise.allSettled(this.#running);
     try {
       if (this.#isBegun) await this.#endTxn(isCommit, END_WITHIN_MS);
     } catch (error) {
@@ -229,6 +243,10 @@ export class KafkaTransaction implements Transaction {
       throw new Refused(tried, code);
     });
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof TidemarkError && error.code === "TIDEMARK_RECORD_TOO_LARGE";
 }
 
 /** OPERATION_NOT_ATTEMPTED. */
