@@ -48,7 +48,7 @@ export class FaultProxy {
   readonly #closing = new AbortController();
   readonly #connections = new Set<Connection>();
   readonly #counts = new Map<Api, number>();
-  readonly #givers: Giver[] = [];
+  #givers: Giver[] = [];
   readonly #host: Host;
 
   constructor(target: string | undefined) {
@@ -94,6 +94,7 @@ export class FaultProxy {
   /** Makes random faults happen, except to requests that a rule or an older chaos hits. */
   chaos(options: ChaosOptions): Chaos {
     const chaos = new Chaos(options);
+    this.#givers = this.#givers.filter((giver) => !(giver instanceof Chaos && giver.isOver));
     this.#givers.push(chaos);
     return chaos;
   }

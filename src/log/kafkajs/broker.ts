@@ -11,7 +11,7 @@ import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import protocol from "kafkajs/src/protocol/requests/index.js";
 import { TidemarkError } from "../../core/errors.ts";
 import { isConnectionLost } from "./failures.ts";
-import type { KafkaSettings } from "./options.ts";
+import type { KafkaSettings, SaslOptions } from "./options.ts";
 import { type Request, VERSIONS } from "./requests.ts";
 
 /** Requests that are kafkajs' own, by its names. */
@@ -122,7 +122,8 @@ class Line {
 
   constructor(host: string, port: number, settings: KafkaSettings) {
     this.#address = `${host}:${port}`;
-    const { clientId, tls, sasl, requestTimeoutMs: requestTimeout } = settings;
+    const { clientId, tls, requestTimeoutMs: requestTimeout } = settings;
+    const sasl = settings.sasl && loginOf(settings.sasl);
     const connectionTimeout = Math.min(settings.connectTimeoutMs, 5_000);
     const ssl = tls === true ? {} : tls || null;
     const options = { host, port, clientId, ssl, sasl, requestTimeout, connectionTimeout, enforceRequestTimeout: true };
@@ -193,6 +194,11 @@ class Line {
       );
     }
   }
+}
+
+/** A copy of its own: kafkajs leaves a way to log in behind in the object, which would outlive a changed password. */
+function loginOf({ mechanism, username, password }: SaslOptions): SaslOptions {
+  return { mechanism, username, password };
 }
 
 /** kafkajs looks every millisecond for requests that wait, also when none do (tulios/kafkajs#1751). */

@@ -2,7 +2,7 @@ import { TidemarkError } from "../../core/errors.ts";
 import type { TopicPartition } from "../log.ts";
 import { closed, unknownTopic } from "../refusals.ts";
 import { type Api, BrokerConnection } from "./broker.ts";
-import { checkCode, failed, isConnectionLost, isSaslError, KAFKA, Refused } from "./failures.ts";
+import { checkCode, failed, isConnectionLost, isUnauthorized, KAFKA, Refused } from "./failures.ts";
 import type { KafkaSettings } from "./options.ts";
 import type { Request } from "./requests.ts";
 import { pause } from "./retry.ts";
@@ -67,7 +67,7 @@ export class Cluster {
         return;
       } catch (error) {
         if (error instanceof TidemarkError) throw error;
-        if (isSaslError(error)) throw failed("log in", error);
+        if (isUnauthorized(error)) throw failed("log in", error);
         if (performance.now() + 200 > deadline) {
           throw new TidemarkError(
             "TIDEMARK_LOG_UNREACHABLE",

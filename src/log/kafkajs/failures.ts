@@ -30,7 +30,7 @@ export const KAFKA = {
 const PASSING = new Set([3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 51, 56, 72, 74, 75, 76, 78, 89]);
 /** Somebody else owns the transactional id now, or the broker has ended the transaction by itself. */
 const FENCED = new Set<number>([KAFKA.invalidProducerEpoch, KAFKA.invalidTransactionState, KAFKA.producerFenced]);
-const UNAUTHORIZED = new Set([29, 30, 31, 53, 58]);
+const UNAUTHORIZED = new Set<unknown>([29, 30, 31, 33, 34, 53, 58]);
 const NAMES: Readonly<Record<number, string>> = {
   1: "OFFSET_OUT_OF_RANGE",
   3: "UNKNOWN_TOPIC_OR_PARTITION",
@@ -100,7 +100,7 @@ export function isPassing(error: unknown): boolean {
 export function failed(tried: string, error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error;
   if (error instanceof Refused && error.cause instanceof TidemarkError) return error.cause;
-  if (error instanceof Refused && UNAUTHORIZED.has(error.code) || isSaslError(error)) {
+  if (isUnauthorized(error)) {
     return new TidemarkError(
       "TIDEMARK_LOG_UNAUTHORIZED",
       `Cannot ${tried}: ${reasonOf(error)}. Check the user, the password and the rights of this client`,
@@ -113,7 +113,8 @@ export function failed(tried: string, error: unknown): TidemarkError {
   });
 }
 
-/** Whether credentials were refused. */
-export function isSaslError(error: unknown): boolean {
-  return error instanceof Error && /^KafkaJSSASL/.test(error.name);
+/** Whether credentials, the way they are told, or the rights of their owner were refused. */
+export function isUnauthorized(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /^KafkaJSSASL/.test(error.name) || "code" in error && UNAUTHORIZED.has(error.code);
 }

@@ -33,6 +33,7 @@ export class KafkaMember implements Membership {
   /** Over connections of its own: to join is to wait. */
   readonly #cluster: Cluster;
   readonly #ended: Promise<void>;
+  #closing: Promise<void> | undefined;
   #tasks: readonly string[];
   /** Aborted to join anew. */
   #again = new AbortController();
@@ -72,13 +73,17 @@ export class KafkaMember implements Membership {
     this.#again.abort();
   }
 
-  async close(): Promise<void> {
-    if (this.#cluster.signal.aborted) return;
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     this.#failure ??= closed("group");
-    await this.#cluster.close();
     this.#wake();
+    // Leaving also ends a join that waits for the others. If it cannot be done, the session runs out.
+    await this.#leave().catch(() => {});
+    await this.#cluster.close();
     await this.#ended;
-    await this.#leave().catch(() => {}); // then the session runs out
   }
 
   async #run(): Promise<void> {

@@ -136,6 +136,10 @@ export class Chaos implements Giver {
     this.#isOn = false;
   }
 
+  get isOver(): boolean {
+    return !this.#isOn;
+  }
+
   see(request: Request): void {
     this.#drawn = undefined;
     const { probability, faults, clientId } = this.#options;

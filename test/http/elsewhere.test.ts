@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
+import { partitionFor } from "../../src/core/hash.ts";
+import { handler } from "../../src/http/mod.ts";
+import { memoryLog } from "../../src/log/memory/log.ts";
+import { type Runtime, start } from "../../src/runtime/runtime.ts";
+import { listen } from "../../src/service/server.ts";
+import { memoryStores } from "../../src/store/memory/store.ts";
+import { joinedBy, ScriptedMember } from "../runtime/scripted-member.ts";
+import { site, until } from "./site.ts";
+
+const KEYS = ["a", "b", "c", "a/b", "%", "%2F", "é e\u0301", "😀", "..%2f..", "windows", "x y+z&k=v?#", "\0"];
+
+/** One of two instances. */
+interface Instance {
+  readonly member: ScriptedMember;
+  readonly runtime: Runtime;
+  readonly url: string;
+  /** What it was asked, as `GET /actors`. */
+  readonly asked: string[];
+  readonly errors: unknown[];
+  /** The tasks of some partitions go to it, and the rest is at an address. */
+  give(partitions: readonly number[], elsewhere?: string): void;
+  close(): Promise<void>;
+}
+
+/** Two instances of the site that answer HTTP. Partition 0 is at the first of them, partition 1 at the second. */
+async function twoInstances(t: TestContext, token?: string): Promise<[Instance, Instance]> {
+  const log = memoryLog();
+  const instance = async (): Promise<Instance> => {
+    const member = new ScriptedMember();
+    const stores = memoryStores();
+    const options = { app: site, log: joinedBy(log, member), stores, createPartitions: 2, commitIntervalMs: 0 };
+    const runtime = await start(options);
+    const asked: string[] = [];
+    const errors: unknown[] = [];
+    const answer = handler({ runtime, onError: (error) => errors.push(error) });
+    const server = await listen(async (request) => {
+      asked.push(`${request.method} ${new URL(request.url).pathname}`);
+      const isAllowed = token === undefined || request.headers.get("authorization") === token;
+      return isAllowed ? await answer(request) : new Response("who are you?", { status: 401 });
+    }, { hostname: "127.0.0.1", port: 0 });
+    const give = (partitions: readonly number[], elsewhere = "") => {
+      const isHere = (task: string) => partitions.includes(Number(task.split("-").at(-1)));
+      const tasks = member.joined!.tasks;
+      const others = tasks.filter((task) => !isHere(task)).map((task) => [task, elsewhere]);
+      member.give(tasks.filter(isHere), Object.fromEntries(others));
+    };
+    const close = async () => {
+      await runtime.stop();
+      await server.close(1_000);
+    };
+    t.after(close);
+    return { member, runtime, url: server.url, asked, errors, give, close };
+  };
+  const [first, second] = [await instance(), await instance()];
+  first.give([0], second.url);
+  second.give([1], first.url);
+  await Promise.all([first.runtime.opened, second.runtime.opened]);
+  return [first, second];
+}
+
+/** Puts as many views of each key into the log as its place in the list says, and waits until all are committed. */
+async function viewAll([first, second]: readonly [Instance, Instance]): Promise<void> {
+  const urls = KEYS.flatMap((key, index) => Array.from({ length: index + 1 }, () => key));
+  await first.runtime.publish("views", urls.map((url) => ({ value: JSON.stringify({ url, time: 100_000 }) })));
+  await first.runtime.publish("tags", KEYS.map((key) => ({ key, value: JSON.stringify({ tags: ["x"] }) })));
+  const settled = async (index: number) => {
+    const { runtime } = partitionFor(KEYS[index]!, 2) === 0 ? first : second;
+    const { state } = await runtime.get("totals", KEYS[index]!);
+    const [window] = await runtime.windows("per-minute", KEYS[index]!);
+    const tagged = await runtime.get("tagged", KEYS[index]!);
+    return (state?.context as { views: number } | undefined)?.views === index + 1 &&
+      (window?.context as { count: number } | undefined)?.count === index + 1 && tagged.state?.context === 1;
+  };
+  await until(async () => (await Promise.all(KEYS.map((_, index) => settled(index)))).every(Boolean));
+}
+
+async function answerOf(url: string, headers: Record<string, string> = {}) {
+  const response = await fetch(url, { headers });
+  const { status } = response;
+  return { status, type: response.headers.get("content-type"), text: await response.text() };
+}
+
+/** Asserts that it is refused for now, and says when to try again. */
+async function refusedForNow(url: string): Promise<void> {
+  const response = await fetch(url);
+  assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "1"], url);
+  assert.equal((await response.json()).code, "TIDEMARK_NOT_READY");
+}
+
+/** A key of a partition. */
+function keyOf(partition: number): string {
+  return KEYS.find((key) => partitionFor(key, 2) === partition)!;
+}
+
+/** Where something listens that is no instance. */
+async function impostor(t: TestContext, answer: RequestListener): Promise<string> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test("any instance answers for any key, as the one that has it does", async (t) => {
+  const instances = await twoInstances(t);
+  await viewAll(instances);
+  for (const [index, key] of KEYS.entries()) {
+    const text = encodeURIComponent(key);
+    const paths = [
+      `/actors/totals/${text}`,
+      `/actors/totals?key=${text}`,
+      `/actors/tagged/${text}`,
+      `/actors/per-minute/${text}/windows`,
+      `/actors/totals/${encodeURIComponent(`no ${key}`)}`,
+    ];
+    for (const path of paths) {
+      const [first, second] = await Promise.all(instances.map(({ url }) => answerOf(url + path)));
+      assert.deepEqual(first, second, path);
+      assert.equal(first!.status, path === paths.at(-1) ? 404 : 200);
+      if (path === paths[0]) assert.equal(JSON.parse(first!.text).context.views, index + 1);
+    }
+  }
+});
+
+test("any instance lists all states, each once", async (t) => {
+  const instances = await twoInstances(t);
+  await viewAll(instances);
+  const sorted = (text: string) => text.trimEnd().split("\n").sort();
+  for (const actor of ["totals", "tagged", "per-minute"]) {
+    const [first, second] = await Promise.all(instances.map(({ url }) => answerOf(`${url}/actors/${actor}`)));
+    assert.deepEqual([first!.status, first!.type], [200, "application/x-ndjson"]);
+    const lines = sorted(first!.text);
+    assert.deepEqual(sorted(second!.text), lines);
+    assert.deepEqual(lines.map((line) => JSON.parse(line).key).sort(), KEYS.toSorted());
+  }
+});
+
+test("while a task is on its way, its keys and lists are refused for now, and other keys are answered", async (t) => {
+  const instances = await twoInstances(t);
+  await viewAll(instances);
+  const [first, second] = instances;
+  second.give([], first.url);
+  first.give([0]);
+  await until(() => second.runtime.tasks.length === 0);
+  for (const { url } of instances) {
+    await refusedForNow(`${url}/actors/totals/${encodeURIComponent(keyOf(1))}`);
+    await refusedForNow(`${url}/actors/totals`);
+    assert.equal((await answerOf(`${url}/actors/totals/${encodeURIComponent(keyOf(0))}`)).status, 200);
+  }
+});
+
+test("an instance that has heard less of the assignment than another leaves no state out and tells none twice", async (t) => {
+  const instances = await twoInstances(t);
+  await viewAll(instances);
+  const [first, second] = instances;
+  second.give([]);
+  await until(() => second.runtime.tasks.length === 0);
+  await refusedForNow(`${first.url}/actors/totals`);
+  await refusedForNow(`${first.url}/actors/totals/${encodeURIComponent(keyOf(1))}`);
+  second.give([0, 1]);
+  await until(() => second.runtime.isReady);
+  const { text } = await answerOf(`${first.url}/actors/totals`);
+  assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line).key).sort(), KEYS.toSorted());
+});
+
+test("instances that take each other for the one that has a key pass the question on once", async (t) => {
+  const [first, second] = await twoInstances(t);
+  first.give([], second.url);
+  second.give([], first.url);
+  await until(() => first.runtime.tasks.length + second.runtime.tasks.length === 0);
+  const asked = first.asked.length + second.asked.length;
+  await refusedForNow(`${first.url}/actors/totals/a`);
+  assert.equal(first.asked.length + second.asked.length - asked, 2);
+});
+
+test("an instance that is gone, is another service, or never answers is a reason to try again", async (t) => {
+  const [first, second] = await twoInstances(t);
+  await second.close();
+  const path = `${first.url}/actors/totals`;
+  const key = `${path}/${encodeURIComponent(keyOf(1))}`;
+  await refusedForNow(path);
+  await refusedForNow(key);
+  first.give([0], await impostor(t, (_, response) => response.writeHead(302, { location: "http://[::1]:1/" }).end()));
+  await refusedForNow(path);
+  await refusedForNow(key);
+  first.give([0], await impostor(t, () => {}));
+  await Promise.all([refusedForNow(path), refusedForNow(key)]);
+});
+
+test("a list that another instance breaks off is broken off", async (t) => {
+  const [first] = await twoInstances(t);
+  const url = await impostor(t, (_, response) => {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    response.write('{"key":"a"}\n', () => response.destroy());
+  });
+  first.give([0], url);
+  await assert.rejects(fetch(`${first.url}/actors/totals`).then((response) => response.text()));
+  await until(() => first.errors.length > 0);
+});
+
+test("a client that has read enough of a list ends it everywhere", async (t) => {
+  const [first] = await twoInstances(t);
+  const hasEnded = Promise.withResolvers<void>();
+  const line = `${JSON.stringify({ key: "x".repeat(10_000) })}\n`;
+  const url = await impostor(t, (_, response) => {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    const more = () => {
+      while (!response.destroyed && response.write(line));
+    };
+    response.on("drain", more).on("close", () => hasEnded.resolve());
+    more();
+  });
+  first.give([0], url);
+  const { body } = await fetch(`${first.url}/actors/totals`);
+  const reader = body!.getReader();
+  assert.ok((await reader.read()).value!.length > 0);
+  await reader.cancel();
+  await hasEnded.promise;
+});
+
+test("credentials go with a question that is passed on", async (t) => {
+  const [first] = await twoInstances(t, "Bearer x");
+  const url = `${first.url}/actors/totals`;
+  const headers = { authorization: "Bearer x" };
+  assert.equal((await answerOf(url, headers)).status, 200);
+  assert.equal((await answerOf(`${url}/${encodeURIComponent(`no ${keyOf(1)}`)}`, headers)).status, 404);
+  assert.equal((await answerOf(url)).status, 401);
+});
