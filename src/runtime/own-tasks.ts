@@ -6,6 +6,12 @@ import type { Task } from "./task.ts";
 /** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
 const BACK_OFF_MS = { first: 100, most: 10_000 } as const;
 
+/** While this is not over after the start, in ms, trouble with the log is waited out, though nothing has worked yet. */
+const START_WITHIN_MS = 30_000;
+
+/** How long an end waits for tasks that are still being taken over, in ms. What they wait for ends with the log. */
+const OPENING_MS = 3_000;
+
 /** One task from its assignment to its release. */
 interface Life {
   task: Task;
@@ -35,7 +41,9 @@ export class OwnTasks {
   readonly #open = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<void>();
   #assignment: Assignment | undefined;
-  #wasReady = false;
+  readonly #startedAt = performance.now();
+  /** Whether any task has begun to work: then what fails for a passing reason is no mistake in the options. */
+  #hasWorked = false;
   #isFinishing = false;
 
   constructor(options: OwnTasksOptions) {
@@ -112,8 +120,12 @@ export class OwnTasks {
       await Promise.race([following, this.#end.promise]);
     } finally {
       this.#stop.abort();
-      for (const { task } of this.#lives.values()) if (task.state !== "finished") task.stop();
-      await Promise.allSettled([...this.#lives.values()].map(({ done }) => done));
+      const lives = [...this.#lives.values()];
+      for (const { task } of lives) if (task.state !== "finished") task.stop();
+      await Promise.allSettled(lives.filter(({ task }) => task.state === "running").map(({ done }) => done));
+      const ended = new AbortController();
+      void Promise.allSettled(lives.map(({ done }) => done)).then(() => ended.abort());
+      await pause(OPENING_MS, ended.signal);
     }
   }
 
@@ -121,9 +133,22 @@ export class OwnTasks {
   async #follow(): Promise<never> {
     for (;;) {
       const assignment = await this.#options.membership.next();
-      await this.#options.prepare(assignment.own);
-      this.#apply(assignment);
+      if (await this.#prepare(assignment)) this.#apply(assignment);
     }
+  }
+
+  /** Whether what is needed for an assignment was found out; false when it is too late. */
+  async #prepare({ own }: Assignment): Promise<boolean> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#options.prepare(own);
+        return true;
+      } catch (error) {
+        if (!(error instanceof TidemarkError && error.retry)) throw error;
+        await pause(BACK_OFF_MS.first, this.#stop.signal);
+      }
+    }
+    return false;
   }
 
   #apply(assignment: Assignment): void {
@@ -179,6 +204,7 @@ export class OwnTasks {
 
   async #work(task: Task): Promise<void> {
     await task.open();
+    this.#hasWorked = true;
     this.#checkOpen();
     if (this.#isFinishing) await task.finish();
     await task.run();
@@ -192,11 +218,16 @@ export class OwnTasks {
       // Somebody else has it. Whether rightly, the group knows; if so, it will say so here, too.
       const own = await Promise.race([membership.confirm(), aborted(this.#stop.signal)]);
       if (!own?.has(name)) return await Promise.race([aborted(released), aborted(this.#stop.signal)]);
-    } else if (!error.retry || !this.#wasReady || this.#stop.signal.aborted) {
+    } else if (!this.#mayPass(error) || this.#stop.signal.aborted) {
       throw error;
     }
     onNotice(`Task ${name} starts again from its checkpoint in ${waitMs} ms: ${reasonOf(error)}`);
     await pause(waitMs, AbortSignal.any([released, this.#stop.signal]));
+  }
+
+  #mayPass({ code, retry }: TidemarkError): boolean {
+    const isStarting = code === "TIDEMARK_LOG_IO" && performance.now() - this.#startedAt < START_WITHIN_MS;
+    return retry && (this.#hasWorked || isStarting);
   }
 
   async #forget(name: string, life: Life): Promise<void> {
@@ -206,7 +237,6 @@ export class OwnTasks {
 
   #checkOpen(): void {
     if (!this.isReady) return;
-    this.#wasReady = true;
     this.#open.resolve();
   }
 

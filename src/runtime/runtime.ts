@@ -189,7 +189,10 @@ export class Runtime implements AsyncDisposable {
       const found = await log.topics(own).catch(() => undefined); // the tasks tell when the log is out of reach
       // A broker that starts or ends knows of no topics for a moment.
       if (!found || own.some((name) => !found.has(name))) continue;
-      if (own.some((name) => found.get(name) !== this.#layout.partitions.get(name))) await this.#layOutAnew();
+      if (own.every((name) => found.get(name) === this.#layout.partitions.get(name))) continue;
+      await this.#layOutAnew().catch((error) => {
+        if (!(error instanceof TidemarkError && error.retry)) throw error;
+      });
     }
   }
 

@@ -91,6 +91,7 @@ class KafkaLog implements Log {
   async producer(transactionalId: string): Promise<Producer> {
     this.#checkOpen();
     const cluster = this.#cluster.another();
+    this.#open.add(cluster); // a take-over can take long: closing the log ends it
     try {
       const writer = await initProducer(cluster, transactionalId);
       const producer = new KafkaProducer(cluster, writer, () => this.#isClosed);
@@ -99,6 +100,8 @@ class KafkaLog implements Log {
     } catch (error) {
       await cluster.close();
       throw error;
+    } finally {
+      this.#open.delete(cluster);
     }
   }
 
