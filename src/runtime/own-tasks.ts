@@ -192,7 +192,7 @@ export class OwnTasks {
         if (!signal.aborted && !this.#stop.signal.aborted) await this.#work(task);
       } catch (error) {
         await task.close();
-        if (!signal.aborted) await this.#judge(name, error, wait, signal);
+        if (!signal.aborted) await this.#judge(task, error, wait, signal);
         if (!signal.aborted && !this.#stop.signal.aborted) {
           life.task = this.#options.make(name);
           continue;
@@ -211,12 +211,16 @@ export class OwnTasks {
   }
 
   /** Waits until a failed task may try again. @throws the error when there is no use */
-  async #judge(name: string, error: unknown, waitMs: number, released: AbortSignal): Promise<void> {
+  async #judge(task: Task, error: unknown, waitMs: number, released: AbortSignal): Promise<void> {
+    const { name } = task;
     const { membership, onNotice } = this.#options;
     if (!(error instanceof TidemarkError)) throw error;
-    if (error.code === "TIDEMARK_LOG_FENCED") {
+    if (isTaken(task, error)) {
       // Somebody else has it. Whether rightly, the group knows; if so, it will say so here, too.
-      const own = await Promise.race([membership.confirm(), aborted(this.#stop.signal)]);
+      const confirmed = membership.confirm().catch((reason) => {
+        throw error.code === "TIDEMARK_LOG_FENCED" ? reason : error;
+      });
+      const own = await Promise.race([confirmed, aborted(this.#stop.signal)]);
       if (!own?.has(name)) return await Promise.race([aborted(released), aborted(this.#stop.signal)]);
     } else if (!this.#mayPass(error) || this.#stop.signal.aborted) {
       throw error;
@@ -244,4 +248,12 @@ export class OwnTasks {
     if (!this.#isFinishing || !this.#assignment) return;
     if ([...this.#lives.values()].every(({ task }) => task.state === "finished")) this.#end.resolve();
   }
+}
+
+/**
+ * Whether a task failed because another instance has it. Who sleeps for long and then finds that what it reads was let go
+ * has not lost data: the one that has the task now is past it.
+ */
+function isTaken({ commits }: Task, { code }: TidemarkError): boolean {
+  return code === "TIDEMARK_LOG_FENCED" || code === "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE" && commits > 0;
 }

@@ -18,6 +18,7 @@ import { joinedBy, ScriptedMember } from "./scripted-member.ts";
 class PlayedTask {
   readonly name: string;
   state: TaskState = "created";
+  commits = 0;
   readonly asked: string[] = [];
   readonly opening = Promise.withResolvers<void>();
   readonly working = Promise.withResolvers<void>();
@@ -65,7 +66,9 @@ class PlayedTask {
     this.working.resolve();
   }
 
-  fail(code: "TIDEMARK_LOG_FENCED" | "TIDEMARK_LOG_IO" | "TIDEMARK_STORE_CORRUPT"): void {
+  fail(
+    code: "TIDEMARK_LOG_FENCED" | "TIDEMARK_LOG_IO" | "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE" | "TIDEMARK_STORE_CORRUPT",
+  ): void {
     this.working.reject(new TidemarkError(code, `played ${code}`, { retry: code === "TIDEMARK_LOG_IO" }));
   }
 }
@@ -251,6 +254,22 @@ test("a failure that may pass restarts the task alone, again and again", async (
   }
   assert.deepEqual(stage.of("b").map(({ asked }) => asked), [["open", "run"]]);
   assert.deepEqual(stage.notices.map((notice) => /in (\d+) ms/.exec(notice)?.[1]), ["100", "200", "400"]);
+});
+
+test("a task that slept while another instance had it finds its place gone, and begins anew when the group says so", async (t) => {
+  const stage = new Stage(t);
+  stage.member.give(["a"]);
+  await stage.running("a");
+  const [slept] = stage.of("a");
+  slept!.commits = 1;
+  slept!.fail("TIDEMARK_LOG_OFFSET_OUT_OF_RANGE");
+  await until(() => stage.member.asking === 1);
+  stage.member.confirmAll();
+  await until(() => stage.of("a").length === 2);
+  await stage.running("a");
+  // It begins at its checkpoint; if that is gone, too, then records are lost.
+  stage.of("a")[1]!.fail("TIDEMARK_LOG_OFFSET_OUT_OF_RANGE");
+  assert.equal(await codeOf(stage.own.ended), "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE");
 });
 
 test("a failure that does not pass ends the instance: the other tasks are stopped", async (t) => {

@@ -35,7 +35,10 @@ export async function notedModule(folder: string): Promise<string> {
 export async function findFolder(named: string | undefined, usual = DEFAULT_FOLDER): Promise<string | undefined> {
   if (named !== undefined) {
     if (hasLog(named)) return named;
-    throw new TidemarkError("TIDEMARK_STORE_IO", `Cannot read data folder "${named}": there is no log in it`);
+    throw new TidemarkError(
+      "TIDEMARK_STORE_IO",
+      `Cannot read data folder "${named}": there is no log in it; an instance on Kafka is asked with --url while it runs`,
+    );
   }
   if (hasLog(usual)) return usual;
   if (!existsSync(usual)) return undefined;
