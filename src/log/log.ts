@@ -114,6 +114,8 @@ export interface Assignment {
  * know it yet. Only a {@link Producer} that is not fenced has that right.
  */
 export interface Membership {
+  /** What was agreed on last; undefined before anything was. */
+  readonly current: Assignment | undefined;
   /**
    * What was agreed on, as soon as it is not what this returned last. Not for two callers at a time.
    * @throws TIDEMARK_LOG_CLOSED after {@link close}; TIDEMARK_TOPOLOGY_CHANGED for another fingerprint; what ended the membership

@@ -16,6 +16,10 @@ export class SoleMember implements Membership {
     this.#assignment = this.#all(tasks);
   }
 
+  get current(): Assignment {
+    return this.#assignment;
+  }
+
   async next(): Promise<Assignment> {
     if (this.#isTold) await this.#changed.promise;
     if (this.#isClosed) throw closed("group");

@@ -49,6 +49,8 @@ export class OwnTasks {
   constructor(options: OwnTasksOptions) {
     this.#options = options;
     this.opened = this.#open.promise;
+    const { current } = options.membership;
+    if (current) this.#apply(current);
     this.ended = this.#run();
     this.ended.then(this.#open.resolve, this.#open.reject);
     this.opened.catch(() => {});

@@ -9,6 +9,7 @@ export class ScriptedMember implements Membership {
   /** How many wait for a sign that it is a member. */
   asking = 0;
   isClosed = false;
+  readonly current = undefined;
   #assignment: Assignment = { own: new Set(), addresses: new Map() };
   #isNews = false;
   #failure: Error | undefined;

@@ -53,6 +53,10 @@ export class KafkaMember implements Membership {
     this.#ended = this.#run();
   }
 
+  get current(): Assignment | undefined {
+    return this.#assignment === NONE ? undefined : this.#assignment;
+  }
+
   async next(): Promise<Assignment> {
     while (this.#told === this.#assignment || this.#assignment === NONE && this.#told === undefined) {
       if (this.#failure) throw this.#failure;
