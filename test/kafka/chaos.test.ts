@@ -54,14 +54,21 @@ const MUTANTS: readonly (readonly (readonly [Mutant, Trouble])[])[] = [
 ];
 const SIGN = /^(?:total|window) .* (?:comes after|is there)/;
 
+/** A fault may meet nothing that matters in a short run, so each mutant gets some. */
+const ATTEMPTS = 4;
+
 for (const pair of MUTANTS) {
   test(`the judge notices ${pair.map(([mutant]) => mutant).join(" and ")} (seed ${seed})`, async () => {
-    const options = { minutes: 0.2, everyMs: 600 };
-    const reports = await Promise.all(
-      pair.map(([mutant, trouble]) => run({ ...options, mutant, troubles: [trouble] })),
-    );
-    for (const { mutant, violations } of reports) {
-      ok(violations.some((violation) => SIGN.test(violation)), `${mutant} went unnoticed: ${violations.join("\n")}`);
+    let hidden = pair;
+    for (let attempt = 0; attempt < ATTEMPTS && hidden.length > 0; attempt++) {
+      const options = { minutes: 0.2, everyMs: 600, seed: seed + attempt };
+      const runs = hidden.map(async ([mutant, trouble]) => {
+        const { violations } = await run({ ...options, mutant, troubles: [trouble] });
+        return violations.some((violation) => SIGN.test(violation)) ? undefined : mutant;
+      });
+      const unnoticed = await Promise.all(runs);
+      hidden = hidden.filter(([mutant]) => unnoticed.includes(mutant));
     }
+    deepEqual(hidden, [], "nobody noticed");
   });
 }
