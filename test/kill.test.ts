@@ -6,6 +6,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { Child, tidemark } from "./cli/child.ts";
 import { countsOf, logViews, totalsOf } from "./traffic.ts";
+import { randomFrom } from "./random.ts";
 
 /** On each runtime; both run this file. */
 const KILLS = Number(process.env["TIDEMARK_KILLS"] ?? 25);
@@ -19,17 +20,6 @@ const RUN = [
 ];
 
 const seed = Number(process.env["TIDEMARK_SEED"] ?? Date.now() % 1_000_000);
-
-/** Numbers from 0 to 1 that follow from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Runs a command to its end; what it printed. */
 async function output(args: readonly string[]): Promise<string> {

@@ -6,64 +6,32 @@
  *     deno run -A scripts/bench/kafka.ts [RECORDS=1000000] [ROUNDS=3]
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import kafkajs from "kafkajs";
 import { actor, app, start, topic } from "tidemark";
 import { kafkaLog } from "tidemark/kafkajs";
 import { levelStores } from "tidemark/level";
-import { assign, fromTransition, setup } from "xstate";
-import { input } from "../../actors/traffic-monitor.ts";
 import { startKafka } from "../kafka/broker.ts";
+import { anything, endlessViews, machine, reducer, timing, type View } from "./views.ts";
 
-const DAYS_MS = 4 * 86_400_000;
 const BATCH = 5_000;
 const COMMIT_MS = 100;
 const TOPIC = "bench-views";
 
-interface View {
-  readonly url: string;
-  readonly userId: string;
-  readonly viewTime: number;
-}
-/** The bare loop checks nothing, so neither does this schema. */
-const anything: StandardSchemaV1<unknown, View> = {
-  "~standard": { version: 1, vendor: "bench", validate: (value) => ({ value: value as View }) },
-};
-const views = topic(TOPIC, {
-  schema: anything,
-  time: (view) => view.viewTime,
-  watermark: { maxOutOfOrderness: { seconds: 60 } },
-});
-type Count = { type: "view" };
-const reducer = fromTransition(({ views }: { views: number }, _event: Count) => ({ views: views + 1 }), { views: 0 });
-const machine = setup({ types: { context: {} as { views: number }, events: {} as Count } }).createMachine({
-  context: { views: 0 },
-  on: { view: { actions: assign({ views: ({ context }) => context.views + 1 }) } },
-});
+const views = topic(TOPIC, { schema: anything, ...timing });
 const logics = { reducer, xstate: machine };
 
-/** The real access log's views as JSON, repeated with moved event time. */
 async function feed(brokers: string, records: number): Promise<void> {
-  const file = new URL("../../actors/data/apache-access.log.gz", import.meta.url);
-  const once = gunzipSync(readFileSync(file)).toString().split("\n").flatMap((line) => {
-    try {
-      return [input(line)[0]!.value as View];
-    } catch {
-      return []; // the one line that does not parse
-    }
-  });
+  const view = endlessViews();
   const log = await kafkaLog({ brokers: [brokers] });
   await log.createTopics([{ name: TOPIC, partitions: 1 }]);
   for (let from = 0; from < records; from += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, records - from) }, (_, index) => {
-      const value = once[(from + index) % once.length]!;
-      const moved = value.viewTime + Math.floor((from + index) / once.length) * DAYS_MS;
-      return { key: null, value: JSON.stringify({ ...value, viewTime: moved }), timestamp: moved };
+      const value = view(from + index);
+      return { key: null, value: JSON.stringify(value), timestamp: value.viewTime };
     });
     await log.append(TOPIC, 0, batch);
   }

@@ -8,47 +8,24 @@
  */
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Level } from "level";
 import { actor, app, type Log, start, topic } from "tidemark";
 import { embeddedLog, levelStores } from "tidemark/level";
 import { number, object, string } from "valibot";
-import { assign, fromTransition, setup } from "xstate";
-import { input } from "../../actors/traffic-monitor.ts";
+import { anything, endlessViews, machine, reducer, timing } from "./views.ts";
 
-const DAYS_MS = 4 * 86_400_000;
 const BATCH = 1_000;
 /** The bare loop writes to LevelDB as often as Tidemark commits. */
 const COMMIT_MS = 100;
 
-interface View {
-  readonly url: string;
-  readonly userId: string;
-  readonly viewTime: number;
-}
-const settings = {
-  time: (view: View) => view.viewTime,
-  watermark: { maxOutOfOrderness: { seconds: 60 } },
-} as const;
-/** The bare loop checks nothing, so neither does this schema. */
-const anything: StandardSchemaV1<unknown, View> = {
-  "~standard": { version: 1, vendor: "bench", validate: (value) => ({ value: value as View }) },
-};
-const views = topic("views", { schema: anything, ...settings });
+const views = topic("views", { schema: anything, ...timing });
 const checkedViews = topic("views", {
   schema: object({ url: string(), userId: string(), viewTime: number() }),
-  ...settings,
-});
-type Count = { type: "view" };
-const reducer = fromTransition(({ views }: { views: number }, _event: Count) => ({ views: views + 1 }), { views: 0 });
-const machine = setup({ types: { context: {} as { views: number }, events: {} as Count } }).createMachine({
-  context: { views: 0 },
-  on: { view: { actions: assign({ views: ({ context }) => context.views + 1 }) } },
+  ...timing,
 });
 const source = views.by((view) => view.url);
 const apps = {
@@ -65,22 +42,12 @@ class Values {
 
   /** The real access log's views as JSON, repeated with moved event time. */
   constructor(length: number) {
-    const file = new URL("../../actors/data/apache-access.log.gz", import.meta.url);
-    const lines = gunzipSync(readFileSync(file)).toString().split("\n");
-    const once = lines.flatMap((line) => {
-      try {
-        return [input(line)[0]!.value as { url: string; viewTime: number }];
-      } catch {
-        return []; // the one line that does not parse
-      }
-    });
+    const view = endlessViews();
     const parts: Uint8Array[] = [];
     this.length = length;
     this.#ends = new Uint32Array(length + 1);
     for (let index = 0; index < length; index++) {
-      const value = once[index % once.length]!;
-      const moved = value.viewTime + Math.floor(index / once.length) * DAYS_MS;
-      parts.push(Buffer.from(JSON.stringify({ ...value, viewTime: moved })));
+      parts.push(Buffer.from(JSON.stringify(view(index))));
       this.#ends[index + 1] = this.#ends[index]! + parts[index]!.length;
     }
     this.#bytes = Buffer.concat(parts);

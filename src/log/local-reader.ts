@@ -1,6 +1,6 @@
 /** The rules of polling for logs that live in this process: fair shares, waiting, pausing, closing. */
 
-import type { Batch, Bounds, Position, Reader, TopicPartition } from "./log.ts";
+import type { Batch, Bounds, LogRecord, Position, Reader, TopicPartition } from "./log.ts";
 import { Nap } from "./nap.ts";
 import { closed, notRead, outOfRange } from "./refusals.ts";
 
@@ -29,6 +29,13 @@ export interface Watcher {
 export interface Taken {
   readonly batch: Batch;
   readonly bytes: number;
+}
+
+/** What a record counts for in a poll, in bytes: its key, value and headers. */
+export function contentBytes({ key, value, headers }: LogRecord): number {
+  let bytes = (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
+  for (let i = 0; i < headers.length; i++) bytes += headers[i]![0].length + headers[i]![1].length;
+  return bytes;
 }
 
 /** A reader over the cursors of a log. */

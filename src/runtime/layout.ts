@@ -79,11 +79,13 @@ export async function layOut({ app: { "~app": app }, log, createPartitions }: Se
 async function checkTopics(app: AppDefinition, log: Log, existing: ReadonlyMap<string, number>): Promise<void> {
   const missing = [...app.topics.keys()].filter((name) => !existing.has(name));
   const problems = missing.map((name) => `create topic "${name}", it does not exist`);
+  const retentions = new Map<string, number>();
   for (const { name, window, sources } of app.actors) {
     for (const { topic } of sources) {
       if (!window || missing.includes(topic.name)) continue;
       const neededMs = window.sizeMs + window.allowedLatenessMs + topic.maxOutOfOrdernessMs;
-      const keptMs = await log.retentionMs(topic.name);
+      const keptMs = retentions.get(topic.name) ?? await log.retentionMs(topic.name);
+      retentions.set(topic.name, keptMs);
       if (keptMs >= neededMs) continue;
       problems.push(
         `raise the retention of topic "${topic.name}" from ${keptMs} ms to ${neededMs} at least, which is what a window of ` +

@@ -40,8 +40,8 @@ export class OwnTasks {
   readonly #stop = new AbortController();
   readonly #open = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<void>();
-  #assignment: Assignment | undefined;
   readonly #startedAt = performance.now();
+  #assignment: Assignment | undefined;
   /** Whether any task has begun to work: then what fails for a passing reason is no mistake in the options. */
   #hasWorked = false;
   #isFinishing = false;
@@ -59,6 +59,11 @@ export class OwnTasks {
   /** Those that are here, in the order of their names. */
   get all(): readonly Task[] {
     return [...this.#lives.values()].map(({ task }) => task).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** How many are here. */
+  get count(): number {
+    return this.#lives.size;
   }
 
   /** Aborted when it is to end. */
@@ -171,13 +176,13 @@ export class OwnTasks {
   }
 
   #begin(name: string, before: Promise<void> | undefined): void {
-    const release = new AbortController();
-    const task = this.#options.make(name);
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    const life: Life = { task, release, done: begun.then(() => before).then(() => this.#live(name, life)) };
+    const life: Life = {
+      task: this.#options.make(name),
+      release: new AbortController(),
+      done: Promise.resolve(before),
+    };
     this.#lives.set(name, life);
-    this.#watch(life, life.done);
-    begin();
+    this.#watch(life, life.done.then(() => this.#live(life)));
   }
 
   #watch(life: Life, done: Promise<void>): void {
@@ -186,7 +191,7 @@ export class OwnTasks {
   }
 
   /** Runs one task, and runs it anew from its checkpoint when it fails for a reason that may pass. */
-  async #live(name: string, life: Life): Promise<void> {
+  async #live(life: Life): Promise<void> {
     const { signal } = life.release;
     for (let wait: number = BACK_OFF_MS.first;; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {
       const { task } = life;
@@ -196,7 +201,7 @@ export class OwnTasks {
         await task.close();
         if (!signal.aborted) await this.#judge(task, error, wait, signal);
         if (!signal.aborted && !this.#stop.signal.aborted) {
-          life.task = this.#options.make(name);
+          life.task = this.#options.make(task.name);
           continue;
         }
       }
@@ -242,8 +247,7 @@ export class OwnTasks {
   }
 
   #checkOpen(): void {
-    if (!this.isReady) return;
-    this.#open.resolve();
+    if (this.isReady) this.#open.resolve();
   }
 
   #checkEnd(): void {

@@ -150,7 +150,7 @@ export class Runtime implements AsyncDisposable {
     const { group, partition, isAdded } = this.#layout.places.get(name)!;
     const { partitions } = this.#layout;
     const settings = isAdded ? { ...this.#settings, from: "earliest" as const } : this.#settings;
-    return new Task(group, partition, (topic) => partitions.get(topic)!, settings, () => this.tasks.length);
+    return new Task(group, partition, (topic) => partitions.get(topic)!, settings, () => this.#own.count);
   }
 
   /** Looks at the topics again when the group speaks of tasks that are not known here. */

@@ -14,7 +14,7 @@ import { judge, type Verdict } from "./chaos/oracle.ts";
 import { observe, whenQuiet, whenReady, withAdmin } from "./chaos/reading.ts";
 import { Site } from "./chaos/site.ts";
 import { type Trouble, TROUBLE_NAMES, Troubles } from "./chaos/troubles.ts";
-import { randomFrom } from "./random.ts";
+import { randomFrom } from "../random.ts";
 
 const SESSION_MS = 2_500;
 const READY_WITHIN_MS = 60_000;

@@ -1,4 +1,4 @@
-import type { Cursor, Taken, Watcher } from "../local-reader.ts";
+import { contentBytes, type Cursor, type Taken, type Watcher } from "../local-reader.ts";
 import type { LogRecord } from "../log.ts";
 import { FULL_BATCH_BYTES, readRecords } from "./batch.ts";
 import type { EmbeddedPartition, StoredBatch } from "./partition.ts";
@@ -87,9 +87,7 @@ function countOf(
 ): { records: number; bytes: number } {
   let bytes = 0;
   for (let i = 0; i < records.length; i++) {
-    const { key, value, headers } = records[i]!;
-    let size = (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
-    for (let h = 0; h < headers.length; h++) size += headers[h]![0].length + headers[h]![1].length;
+    const size = contentBytes(records[i]!);
     if (bytes + size > maxBytes && (i > 0 || !atLeastOne)) return { records: i, bytes };
     bytes += size;
   }

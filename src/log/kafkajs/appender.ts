@@ -2,7 +2,7 @@ import type { Ack, NewRecord, TopicPartition } from "../log.ts";
 import { checkAppend } from "../checks.ts";
 import type { Cluster } from "./cluster.ts";
 import { initProducer } from "./producer.ts";
-import { Sequence, type Writer } from "./sequence.ts";
+import { type Sequence, Sequences } from "./sequence.ts";
 import { trying } from "./retry.ts";
 import { split } from "./split.ts";
 
@@ -36,16 +36,13 @@ export class Appender {
 
 /** What is written under one producer id. */
 class Session {
-  readonly #cluster: Cluster;
-  readonly #writer: Promise<Writer>;
-  readonly #sequences = new Map<string, Sequence>();
+  readonly #sequences: Promise<Sequences>;
   /** The last append of each partition; the next one waits for it. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-    this.#writer = initProducer(cluster, null);
-    this.#writer.catch(() => {});
+    this.#sequences = initProducer(cluster, null).then((writer) => new Sequences(cluster, writer));
+    this.#sequences.catch(() => {}); // whoever appends is told
   }
 
   async append(
@@ -53,10 +50,8 @@ class Session {
     partition: number,
     records: readonly NewRecord[],
   ): Promise<Omit<Ack, keyof TopicPartition>> {
-    const writer = await this.#writer;
+    const sequence = (await this.#sequences).of(topic, partition);
     const name = `${topic}/${partition}`;
-    let sequence = this.#sequences.get(name);
-    if (!sequence) this.#sequences.set(name, sequence = new Sequence(this.#cluster, writer, topic, partition));
     const before = this.#last.get(name) ?? Promise.resolve();
     // What follows a failure under the same numbers would be refused or, worse, taken for a repetition.
     const turn = before.then(() => writeAll(sequence, records));

@@ -5,7 +5,7 @@ import { type Api, BrokerConnection } from "./broker.ts";
 import { checkCode, failed, isConnectionLost, isUnauthorized, KAFKA, Refused } from "./failures.ts";
 import type { KafkaSettings } from "./options.ts";
 import type { Request } from "./requests.ts";
-import { pause } from "./retry.ts";
+import { pause, trying } from "./retry.ts";
 
 /** Metadata is asked for anew after this long. */
 const METADATA_AGE_MS = 30_000;
@@ -109,7 +109,7 @@ export class Cluster {
     }
     if (leader < 0) {
       this.#topics.delete(topic);
-      throw new Refused(`Metadata of "${topic}"`, 5);
+      throw new Refused(`Metadata of "${topic}"`, KAFKA.noLeader);
     }
     return leader;
   }
@@ -153,6 +153,18 @@ export class Cluster {
     this.#coordinators.delete(`transaction ${what}`);
   }
 
+  /** Throws unless a code says that all is well; whom we asked is then forgotten, as {@link forget} has it. */
+  check(api: string, code: number, about: TopicPartition | string): void {
+    if (code === KAFKA.none) return;
+    this.forget(about);
+    throw new Refused(api, code);
+  }
+
+  /** Tries for as long as a request may take. @throws what {@link trying} throws */
+  asking<T>(tried: string, attempt: () => Promise<T>): Promise<T> {
+    return trying(tried, { withinMs: this.settings.requestTimeoutMs, signal: this.signal }, attempt);
+  }
+
   /** Connections of their own to the same brokers. */
   another(): Cluster {
     return new Cluster(this.settings, this.#seen);
@@ -166,7 +178,7 @@ export class Cluster {
   async #at<R>(node: number, ask: (broker: BrokerConnection) => Promise<R>): Promise<R> {
     const broker = this.#brokers.get(node);
     if (this.signal.aborted) throw closed("log");
-    if (!broker) throw new Refused(`Broker ${node}`, 8);
+    if (!broker) throw new Refused(`Broker ${node}`, KAFKA.noBroker);
     try {
       return await ask(broker);
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { TidemarkError } from "../../core/errors.ts";
-import type { Cursor, Taken } from "../local-reader.ts";
+import { contentBytes, type Cursor, type Taken } from "../local-reader.ts";
 import type { Bounds, LogRecord, Position } from "../log.ts";
 import { withoutAborted } from "./aborted.ts";
 import { readBatches, type RecordBatch } from "./record-batch.ts";
@@ -74,7 +74,7 @@ export class KafkaCursor implements Cursor {
       if (!open) break;
       while (open.index < open.records.length) {
         const record = open.records[open.index]!;
-        const size = sizeOf(record);
+        const size = contentBytes(record);
         if (records.length > 0 && bytes + size > maxBytes) return this.#taken(records, bytes);
         records.push(record);
         bytes += size;
@@ -116,10 +116,4 @@ export class KafkaCursor implements Cursor {
 function batchBytes(records: Uint8Array): number {
   if (records.length < 12) return 0;
   return 12 + new DataView(records.buffer, records.byteOffset, records.length).getInt32(8);
-}
-
-function sizeOf({ key, value, headers }: LogRecord): number {
-  let size = (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
-  for (let i = 0; i < headers.length; i++) size += headers[i]![0].length + headers[i]![1].length;
-  return size;
 }

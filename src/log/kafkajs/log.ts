@@ -17,10 +17,9 @@ import { Appender } from "./appender.ts";
 import { Cluster } from "./cluster.ts";
 import { KafkaMember } from "./member.ts";
 import { boundsOf, committedOf, offsetAt } from "./offsets.ts";
-import { type KafkaOptions, type KafkaSettings, kafkaSettings } from "./options.ts";
+import { type KafkaOptions, kafkaSettings } from "./options.ts";
 import { initProducer, KafkaProducer } from "./producer.ts";
 import { KafkaReader } from "./reader.ts";
-import { trying } from "./retry.ts";
 import { createTopics, deleteRecords, listTopics, retentionMs } from "./topics.ts";
 
 /**
@@ -29,27 +28,24 @@ import { createTopics, deleteRecords, listTopics, retentionMs } from "./topics.t
  * @throws TIDEMARK_OPTION_INVALID, TIDEMARK_LOG_UNREACHABLE, TIDEMARK_LOG_UNAUTHORIZED, TIDEMARK_LOG_UNSUPPORTED
  */
 export async function kafkaLog(options: KafkaOptions): Promise<Log> {
-  const settings = kafkaSettings(options);
-  const cluster = new Cluster(settings);
+  const cluster = new Cluster(kafkaSettings(options));
   try {
     await cluster.connect();
   } catch (error) {
     await cluster.close();
     throw error;
   }
-  return new KafkaLog(settings, cluster);
+  return new KafkaLog(cluster);
 }
 
 class KafkaLog implements Log {
-  readonly #settings: KafkaSettings;
   /** For everything that neither waits for news nor is part of a transaction. */
   readonly #cluster: Cluster;
   readonly #appender: Appender;
   readonly #open = new Set<{ close(): Promise<void> }>();
   #isClosed = false;
 
-  constructor(settings: KafkaSettings, cluster: Cluster) {
-    this.#settings = settings;
+  constructor(cluster: Cluster) {
     this.#cluster = cluster;
     this.#appender = new Appender(cluster);
   }
@@ -94,7 +90,8 @@ class KafkaLog implements Log {
     this.#open.add(cluster); // a take-over can take long: closing the log ends it
     try {
       const writer = await initProducer(cluster, transactionalId);
-      const producer = new KafkaProducer(cluster, writer, () => this.#isClosed);
+      const closed = () => this.#open.delete(producer);
+      const producer: KafkaProducer = new KafkaProducer(cluster, writer, () => this.#isClosed, closed);
       this.#open.add(producer);
       return producer;
     } catch (error) {
@@ -117,7 +114,7 @@ class KafkaLog implements Log {
 
   async join(options: JoinOptions): Promise<Membership> {
     this.#checkOpen();
-    const member = new KafkaMember(this.#settings, options);
+    const member: Membership = new KafkaMember(this.#cluster.another(), options, () => this.#open.delete(member));
     this.#open.add(member);
     return member;
   }
@@ -143,9 +140,8 @@ class KafkaLog implements Log {
   }
 
   async #find(partition: TopicPartition): Promise<void> {
-    const { signal, settings } = this.#cluster;
     const tried = `find "${partition.topic}" partition ${partition.partition}`;
-    await trying(tried, { withinMs: settings.requestTimeoutMs, signal }, () => this.#cluster.leader(partition));
+    await this.#cluster.asking(tried, () => this.#cluster.leader(partition));
   }
 
   #checkOpen(): void {

@@ -4,7 +4,6 @@ import { closed } from "../refusals.ts";
 import { Cluster } from "./cluster.ts";
 import { checkCode, failed, isPassing, KAFKA, Refused } from "./failures.ts";
 import { assignmentBytes, assignmentOf, memberBytes, memberOf } from "./group-bytes.ts";
-import type { KafkaSettings } from "./options.ts";
 import { pause } from "./retry.ts";
 
 /** How often per session a member says that it is alive. */
@@ -28,10 +27,9 @@ interface JoinAnswer {
  * group agrees anew: whoever gets one of them next fences it.
  */
 export class KafkaMember implements Membership {
-  readonly #settings: KafkaSettings;
   readonly #options: JoinOptions;
-  /** Over connections of its own: to join is to wait. */
   readonly #cluster: Cluster;
+  readonly #closed: () => void;
   readonly #ended: Promise<void>;
   #closing: Promise<void> | undefined;
   #tasks: readonly string[];
@@ -45,11 +43,15 @@ export class KafkaMember implements Membership {
   #changed = Promise.withResolvers<void>();
   #confirmed = Promise.withResolvers<void>();
 
-  constructor(settings: KafkaSettings, options: JoinOptions) {
-    this.#settings = settings;
+  /**
+   * @param cluster its own: to join is to wait
+   * @param closed is called once, when the place is given up
+   */
+  constructor(cluster: Cluster, options: JoinOptions, closed: () => void) {
+    this.#cluster = cluster;
     this.#options = options;
     this.#tasks = options.tasks;
-    this.#cluster = new Cluster(settings);
+    this.#closed = closed;
     this.#ended = this.#run();
   }
 
@@ -88,6 +90,7 @@ export class KafkaMember implements Membership {
     await this.#leave().catch(() => {});
     await this.#cluster.close();
     await this.#ended;
+    this.#closed();
   }
 
   async #run(): Promise<void> {
@@ -109,7 +112,7 @@ export class KafkaMember implements Membership {
       this.#publish(NONE);
     } else if (isPassing(error)) {
       this.#cluster.forget(this.#options.group);
-      await pause(this.#settings.sessionTimeoutMs / BEATS, this.#cluster.signal);
+      await pause(this.#cluster.settings.sessionTimeoutMs / BEATS, this.#cluster.signal);
     } else {
       this.#failure = this.#final(error);
       this.#wake();
@@ -118,7 +121,7 @@ export class KafkaMember implements Membership {
 
   #final(error: unknown): TidemarkError {
     const { group } = this.#options;
-    if (error instanceof Refused && error.code === INCONSISTENT_PROTOCOL) {
+    if (error instanceof Refused && error.code === KAFKA.inconsistentProtocol) {
       return new TidemarkError(
         "TIDEMARK_TOPOLOGY_CHANGED",
         `Cannot join group "${group}": an instance with other tasks, or another program, is in it; stop that one first, or ` +
@@ -126,10 +129,10 @@ export class KafkaMember implements Membership {
         { cause: error },
       );
     }
-    if (error instanceof Refused && error.code === INVALID_SESSION_TIMEOUT) {
+    if (error instanceof Refused && error.code === KAFKA.invalidSessionTimeout) {
       return new TidemarkError(
         "TIDEMARK_OPTION_INVALID",
-        `Cannot use ${this.#settings.sessionTimeoutMs} as Kafka option "sessionTimeoutMs": the broker's ` +
+        `Cannot use ${this.#cluster.settings.sessionTimeoutMs} as Kafka option "sessionTimeoutMs": the broker's ` +
           "group.min.session.timeout.ms and group.max.session.timeout.ms do not allow it",
         { cause: error },
       );
@@ -146,8 +149,8 @@ export class KafkaMember implements Membership {
     const join = (memberId: string) =>
       this.#cluster.call<JoinAnswer>(node, "JoinGroup", {
         groupId: group,
-        sessionTimeout: this.#settings.sessionTimeoutMs,
-        rebalanceTimeout: Math.max(10_000, this.#settings.sessionTimeoutMs),
+        sessionTimeout: this.#cluster.settings.sessionTimeoutMs,
+        rebalanceTimeout: Math.max(10_000, this.#cluster.settings.sessionTimeoutMs),
         memberId,
         protocolType: "consumer",
         groupProtocols: [{ name: fingerprint, metadata }],
@@ -185,7 +188,10 @@ export class KafkaMember implements Membership {
   async #beat(generation: number): Promise<void> {
     const { group } = this.#options;
     for (;;) {
-      await pause(this.#settings.sessionTimeoutMs / BEATS, AbortSignal.any([this.#cluster.signal, this.#again.signal]));
+      await pause(
+        this.#cluster.settings.sessionTimeoutMs / BEATS,
+        AbortSignal.any([this.#cluster.signal, this.#again.signal]),
+      );
       if (this.#cluster.signal.aborted || this.#again.signal.aborted) return;
       const node = await this.#cluster.coordinator("group", group);
       const { errorCode } = await this.#cluster.call<{ errorCode: number }>(node, "Heartbeat", {
@@ -200,7 +206,7 @@ export class KafkaMember implements Membership {
 
   async #leave(): Promise<void> {
     if (this.#memberId === "") return;
-    const cluster = new Cluster({ ...this.#settings, requestTimeoutMs: LEAVE_WITHIN_MS });
+    const cluster = new Cluster({ ...this.#cluster.settings, requestTimeoutMs: LEAVE_WITHIN_MS });
     try {
       const node = await cluster.coordinator("group", this.#options.group);
       await cluster.call(node, "LeaveGroup", { groupId: this.#options.group, memberId: this.#memberId });
@@ -225,6 +231,3 @@ export class KafkaMember implements Membership {
     this.#confirmed = Promise.withResolvers();
   }
 }
-
-const INCONSISTENT_PROTOCOL = 23;
-const INVALID_SESSION_TIMEOUT = 26;

@@ -1,8 +1,7 @@
 import type { Bounds, Position, TopicPartition } from "../log.ts";
 import type { Cluster } from "./cluster.ts";
-import { checkCode, KAFKA } from "./failures.ts";
+import { checkCode } from "./failures.ts";
 import { offsetFetchRequest } from "./requests.ts";
-import { trying } from "./retry.ts";
 
 /** What Kafka understands as a time that asks for the log's start or its end. */
 const EARLIEST = -2;
@@ -30,10 +29,9 @@ export async function offsetAt(cluster: Cluster, partition: TopicPartition, time
 }
 
 async function offsetOf(cluster: Cluster, partition: TopicPartition, timestamp: number): Promise<number> {
-  const { signal, settings } = cluster;
   const { topic } = partition;
   const tried = `find an offset of "${topic}" partition ${partition.partition}`;
-  return await trying(tried, { withinMs: settings.requestTimeoutMs, signal }, async () => {
+  return await cluster.asking(tried, async () => {
     const leader = await cluster.leader(partition);
     const topics = [{ topic, partitions: [{ partition: partition.partition, timestamp }] }];
     const { responses } = await cluster.call<OffsetsAnswer>(leader, "ListOffsets", {
@@ -42,27 +40,20 @@ async function offsetOf(cluster: Cluster, partition: TopicPartition, timestamp: 
       topics,
     });
     const { errorCode, offset } = responses[0]!.partitions[0]!;
-    if (errorCode !== KAFKA.none) cluster.forget(partition);
-    checkCode("ListOffsets", errorCode);
+    cluster.check("ListOffsets", errorCode, partition);
     return Number(offset);
   });
 }
 
 /** What a group has committed. */
 export async function committedOf(cluster: Cluster, group: string): Promise<Position[]> {
-  const { signal, settings } = cluster;
-  return await trying(
-    `read the positions of group "${group}"`,
-    { withinMs: settings.requestTimeoutMs, signal },
-    async () => {
-      const node = await cluster.coordinator("group", group);
-      const { errorCode, positions } = await cluster.send(node, offsetFetchRequest(group));
-      if (errorCode !== KAFKA.none) cluster.forget(group);
+  return await cluster.asking(`read the positions of group "${group}"`, async () => {
+    const node = await cluster.coordinator("group", group);
+    const { errorCode, positions } = await cluster.send(node, offsetFetchRequest(group));
+    cluster.check("OffsetFetch", errorCode, group);
+    return positions.flatMap(({ topic, partition, offset, errorCode }) => {
       checkCode("OffsetFetch", errorCode);
-      return positions.flatMap(({ topic, partition, offset, errorCode }) => {
-        checkCode("OffsetFetch", errorCode);
-        return offset < 0 ? [] : [{ topic, partition, offset }];
-      });
-    },
-  );
+      return offset < 0 ? [] : [{ topic, partition, offset }];
+    });
+  });
 }

@@ -1,9 +1,9 @@
 import { TidemarkError } from "../../core/errors.ts";
 import type { Producer, Transaction } from "../log.ts";
 import { closed, fenced, notEnded } from "../refusals.ts";
-import { Cluster } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
 import { checkCode, failed, KAFKA, Refused } from "./failures.ts";
-import { Sequence, type Writer } from "./sequence.ts";
+import { Sequences, type Writer } from "./sequence.ts";
 import { KafkaTransaction, type Owner } from "./transaction.ts";
 import { trying } from "./retry.ts";
 
@@ -25,8 +25,8 @@ export async function initProducer(cluster: Cluster, transactionalId: string | n
       { transactionalId, transactionTimeout },
     );
     if (answer.errorCode === KAFKA.invalidTransactionTimeout) throw tooLong(transactionTimeout);
-    if (answer.errorCode !== KAFKA.none && transactionalId !== null) cluster.forget(transactionalId);
-    checkCode("InitProducerId", answer.errorCode);
+    if (transactionalId === null) checkCode("InitProducerId", answer.errorCode);
+    else cluster.check("InitProducerId", answer.errorCode, transactionalId);
     return { producerId: Number(answer.producerId), producerEpoch: answer.producerEpoch, transactionalId };
   });
 }
@@ -41,30 +41,26 @@ function tooLong(timeoutMs: number): TidemarkError {
 
 /** A producer of one transactional id, over connections of its own: nobody else's requests stand before its. */
 export class KafkaProducer implements Producer, Owner {
-  readonly #cluster: Cluster;
-  readonly #writer: Writer;
+  readonly cluster: Cluster;
+  readonly writer: Writer;
+  readonly sequences: Sequences;
   readonly #isLogClosed: () => boolean;
-  readonly #sequences = new Map<string, Sequence>();
+  readonly #closed: () => void;
   #open: KafkaTransaction | undefined;
   /** Why it may not be used any more. */
   #refusal: TidemarkError | undefined;
 
-  constructor(cluster: Cluster, writer: Writer, isLogClosed: () => boolean) {
-    this.#cluster = cluster;
-    this.#writer = writer;
+  /** @param closed is called once, when the producer is closed */
+  constructor(cluster: Cluster, writer: Writer, isLogClosed: () => boolean, closed: () => void) {
+    this.cluster = cluster;
+    this.writer = writer;
+    this.sequences = new Sequences(cluster, writer);
     this.#isLogClosed = isLogClosed;
+    this.#closed = closed;
   }
 
   get id(): string {
-    return this.#writer.transactionalId!;
-  }
-
-  get writer(): Writer {
-    return this.#writer;
-  }
-
-  get cluster(): Cluster {
-    return this.#cluster;
+    return this.writer.transactionalId!;
   }
 
   check(): void {
@@ -81,13 +77,6 @@ export class KafkaProducer implements Producer, Owner {
     return this.#refusal;
   }
 
-  sequence(topic: string, partition: number): Sequence {
-    const name = `${topic}/${partition}`;
-    let found = this.#sequences.get(name);
-    if (!found) this.#sequences.set(name, found = new Sequence(this.#cluster, this.#writer, topic, partition));
-    return found;
-  }
-
   async begin(): Promise<Transaction> {
     this.check();
     if (this.#open && !this.#open.hasEnded) throw notEnded(this.id);
@@ -96,12 +85,13 @@ export class KafkaProducer implements Producer, Owner {
   }
 
   async close(): Promise<void> {
-    if (this.#cluster.signal.aborted) return;
+    if (this.cluster.signal.aborted) return;
     const isSound = this.#refusal === undefined;
     this.#refusal = closed("producer");
     // What is left open is aborted by the broker at its timeout, or by the next owner, if it cannot be done now.
     if (isSound) await this.#open?.giveUp().catch(() => {});
-    await this.#cluster.close();
+    await this.cluster.close();
+    this.#closed();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

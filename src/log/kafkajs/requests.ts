@@ -78,7 +78,6 @@ export interface Fetched {
   readonly errorCode: number;
   /** The position after the last record that belongs to no open transaction. */
   readonly lastStableOffset: number;
-  readonly logStart: number;
   readonly aborted: readonly { readonly producerId: number; readonly firstOffset: number }[];
   /** Whole record batches, and perhaps a part of one at the end. */
   readonly records: Uint8Array;
@@ -114,11 +113,11 @@ function readFetched(bytes: BytesIn): Fetched[] {
       const partitionError = bytes.int16();
       bytes.int64();
       const lastStableOffset = bytes.int64();
-      const logStart = bytes.int64();
+      bytes.int64();
       const aborted = bytes.array(() => ({ producerId: bytes.int64(), firstOffset: bytes.int64() }));
       bytes.int32();
       const records = bytes.bytes();
-      return { topic, partition, errorCode: errorCode || partitionError, lastStableOffset, logStart, aborted, records };
+      return { topic, partition, errorCode: errorCode || partitionError, lastStableOffset, aborted, records };
     });
   }).flat();
 }

@@ -83,3 +83,22 @@ export class Sequence {
     );
   }
 }
+
+/** What one producer writes, partition by partition. */
+export class Sequences {
+  readonly #cluster: Cluster;
+  readonly #writer: Writer;
+  readonly #all = new Map<string, Sequence>();
+
+  constructor(cluster: Cluster, writer: Writer) {
+    this.#cluster = cluster;
+    this.#writer = writer;
+  }
+
+  of(topic: string, partition: number): Sequence {
+    const name = `${topic}/${partition}`;
+    let found = this.#all.get(name);
+    if (!found) this.#all.set(name, found = new Sequence(this.#cluster, this.#writer, topic, partition));
+    return found;
+  }
+}

@@ -42,10 +42,12 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
   const names = specs.map(({ name }) => name).join(", ");
   await trying(`create topics ${names}`, { withinMs: CREATE_WITHIN_MS, signal }, () => create(cluster, specs));
   await trying(`use topics ${names}`, { withinMs: CREATE_WITHIN_MS, signal, again: isNotThere }, async () => {
-    for (const { name } of specs) {
-      cluster.forget({ topic: name, partition: 0 });
-      const found = (await cluster.topics([name])).get(name) ?? 1;
-      for (let partition = 0; partition < found; partition++) await cluster.leader({ topic: name, partition });
+    const found = await cluster.topics(specs.map(({ name }) => name));
+    for (const { name: topic, partitions, grows } of specs) {
+      const expected = Math.max(found.get(topic) ?? 1, grows ? partitions : 1);
+      for (let partition = 0; partition < expected; partition++) {
+        await cluster.leader({ topic, partition });
+      }
     }
   });
 }
@@ -77,8 +79,9 @@ async function grow(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void
   const topicPartitions = specs.map(({ name, partitions }) => ({ topic: name, count: partitions }));
   const request = { topicPartitions, validateOnly: false, timeout: 10_000 };
   const answer = await cluster.call<TopicAnswer>(await cluster.controller(), "CreatePartitions", request, 15_000);
-  // Another instance may have been faster: there are more partitions already, and that is what INVALID_PARTITIONS says.
-  checkTopics("CreatePartitions", { topicErrors: answer.topicErrors.filter(({ errorCode }) => errorCode !== 37) });
+  // Another instance may have been faster: then there are as many partitions already.
+  const topicErrors = answer.topicErrors.filter(({ errorCode }) => errorCode !== KAFKA.invalidPartitions);
+  checkTopics("CreatePartitions", { topicErrors });
 }
 
 interface TopicAnswer {
@@ -100,15 +103,12 @@ function checkTopics(api: string, { topicErrors }: TopicAnswer): void {
 
 /** The number of partitions of each topic that exists; of all without `names`. @throws TIDEMARK_LOG_IO */
 export async function listTopics(cluster: Cluster, names?: readonly string[]): Promise<Map<string, number>> {
-  const { signal, settings } = cluster;
-  return await trying("list topics", { withinMs: settings.requestTimeoutMs, signal }, () => cluster.topics(names));
+  return await cluster.asking("list topics", () => cluster.topics(names));
 }
 
 /** How long the broker keeps a topic's records, in ms; Infinity for ever. @throws TIDEMARK_LOG_TOPIC_UNKNOWN, TIDEMARK_LOG_IO */
 export async function retentionMs(cluster: Cluster, topic: string): Promise<number> {
-  const { signal, settings } = cluster;
-  const tried = `read the settings of topic "${topic}"`;
-  return await trying(tried, { withinMs: settings.requestTimeoutMs, signal }, async () => {
+  return await cluster.asking(`read the settings of topic "${topic}"`, async () => {
     const leader = await cluster.leader({ topic, partition: 0 });
     const { resources } = await cluster.call<{
       readonly resources: readonly {
@@ -130,15 +130,13 @@ const TOPIC_RESOURCE = 2;
 
 /** Allows the broker to delete what lies before an offset. @throws what {@link trying} throws */
 export async function deleteRecords(cluster: Cluster, topic: string, partition: number, before: number): Promise<void> {
-  const { signal, settings } = cluster;
-  await trying(`trim "${topic}" partition ${partition}`, { withinMs: settings.requestTimeoutMs, signal }, async () => {
+  await cluster.asking(`trim "${topic}" partition ${partition}`, async () => {
     const leader = await cluster.leader({ topic, partition });
     const answer = await cluster.call<{
       readonly topics: readonly { readonly partitions: readonly { readonly errorCode: number }[] }[];
     }>(leader, "DeleteRecords", { topics: [{ topic, partitions: [{ partition, offset: before }] }], timeout: 10_000 });
     for (const { errorCode } of answer.topics.flatMap(({ partitions }) => partitions)) {
-      if (errorCode !== KAFKA.none) cluster.forget({ topic, partition });
-      checkCode("DeleteRecords", errorCode);
+      cluster.check("DeleteRecords", errorCode, { topic, partition });
     }
   });
 }

@@ -3,9 +3,9 @@ import { checkRecords } from "../checks.ts";
 import type { Ack, NewRecord, Position, TopicPartition, Transaction } from "../log.ts";
 import { ended } from "../refusals.ts";
 import type { Cluster } from "./cluster.ts";
-import { checkCode, isPassing, KAFKA, Refused } from "./failures.ts";
+import { isPassing, KAFKA, Refused } from "./failures.ts";
 import { trying } from "./retry.ts";
-import type { Sequence, Writer } from "./sequence.ts";
+import type { Sequence, Sequences, Writer } from "./sequence.ts";
 import { split } from "./split.ts";
 
 /** The end of a transaction is asked for this long, in ms. It must come before the next owner gives up waiting for it. */
@@ -21,8 +21,7 @@ export interface Owner {
   check(): void;
   /** Takes note of an error after which nothing is known of what the broker did, and turns it into what callers see. */
   broken(tried: string, error: unknown): TidemarkError;
-  /** What is written to one partition. */
-  sequence(topic: string, partition: number): Sequence;
+  readonly sequences: Sequences;
 }
 
 type State = "open" | "ending" | "ended";
@@ -52,7 +51,7 @@ export class KafkaTransaction implements Transaction {
     this.#checkOpen();
     checkRecords(topic, records);
     const { cluster } = this.#producer;
-    const sequence = this.#producer.sequence(topic, partition);
+    const sequence = this.#producer.sequences.of(topic, partition);
     const tried = `write to "${topic}" partition ${partition}`;
     await trying(tried, this.#patience, () => cluster.leader({ topic, partition }));
     if (records.length === 0) return;
@@ -109,11 +108,15 @@ export class KafkaTransaction implements Transaction {
   }
 
   async #guard(tried: string, run: () => Promise<void>): Promise<void> {
+    const running = run();
+    this.#running.add(running);
     try {
-      await run();
+      await running;
     } catch (error) {
       if (isTooLarge(error)) throw error;
       throw this.#producer.broken(tried, error);
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -166,9 +169,8 @@ export class KafkaTransaction implements Transaction {
       }>(node, "AddPartitionsToTxn", { ...who, topics });
       // Where one partition is refused, the others say only that they were not tried.
       const codes = errors.flatMap(({ partitionErrors }) => partitionErrors.map(({ errorCode }) => errorCode));
-      return codes.find((code) => code !== KAFKA.none && code !== NOT_TRIED) ?? codes.find((code) =>
-        code !== KAFKA.none
-      ) ?? 0;
+      const failures = codes.filter((code) => code !== KAFKA.none);
+      return failures.find((code) => code !== KAFKA.notAttempted) ?? failures[0] ?? KAFKA.none;
     });
   }
 
@@ -194,8 +196,7 @@ export class KafkaTransaction implements Transaction {
         readonly topics: readonly { readonly partitions: readonly { readonly errorCode: number }[] }[];
       }>(node, "TxnOffsetCommit", { ...writer, groupId, topics });
       for (const { errorCode } of answers.flatMap(({ partitions }) => partitions)) {
-        if (errorCode !== KAFKA.none) cluster.forget(groupId);
-        checkCode("TxnOffsetCommit", errorCode);
+        cluster.check("TxnOffsetCommit", errorCode, groupId);
       }
     });
   }
@@ -248,6 +249,3 @@ export class KafkaTransaction implements Transaction {
 function isTooLarge(error: unknown): boolean {
   return error instanceof TidemarkError && error.code === "TIDEMARK_RECORD_TOO_LARGE";
 }
-
-/** OPERATION_NOT_ATTEMPTED. */
-const NOT_TRIED = 55;

@@ -1,5 +1,4 @@
-import type { LogRecord } from "../log.ts";
-import type { Cursor, Taken, Watcher } from "../local-reader.ts";
+import { contentBytes, type Cursor, type Taken, type Watcher } from "../local-reader.ts";
 import type { MemoryPartition } from "./partition.ts";
 
 /** A reader's place in a partition in memory. */
@@ -25,7 +24,7 @@ export class MemoryCursor implements Cursor, Watcher {
     let to = from;
     let bytes = 0;
     for (let record = bounds.at(to); record !== undefined; record = bounds.at(++to)) {
-      const size = sizeOf(record);
+      const size = contentBytes(record);
       if (to > from && bytes + size > maxBytes) break;
       bytes += size;
     }
@@ -38,10 +37,4 @@ export class MemoryCursor implements Cursor, Watcher {
   close(): void {
     this.bounds.watchers.delete(this);
   }
-}
-
-function sizeOf({ key, value, headers }: LogRecord): number {
-  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, content] of headers) bytes += name.length + content.length;
-  return bytes;
 }

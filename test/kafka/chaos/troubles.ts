@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { randomFrom } from "../random.ts";
+import { randomFrom } from "../../random.ts";
 import type { Instance } from "./fleet.ts";
 import type { Site } from "./site.ts";
 

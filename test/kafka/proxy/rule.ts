@@ -1,4 +1,4 @@
-import { randomFrom } from "../random.ts";
+import { randomFrom } from "../../random.ts";
 import { versionsOf } from "./error-answer.ts";
 import { type Fault, nameOf } from "./fault.ts";
 import { type Api, API_KEYS, type Request } from "./request.ts";
