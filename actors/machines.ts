@@ -27,3 +27,27 @@ export const counter = setup({
     "window.close": { actions: emit(({ context }) => ({ type: "counted", count: context.count })) },
   },
 });
+
+/** How often a view of a URL led to a click, and how many views led to none. */
+export const clickFunnel = setup({
+  types: {
+    context: {} as { clicked: number; ignored: number },
+    events: {} as { type: "clicked"; view: View; click: Click } | { type: "ignored"; view: View },
+  },
+}).createMachine({
+  context: { clicked: 0, ignored: 0 },
+  on: {
+    clicked: { actions: assign({ clicked: ({ context }) => context.clicked + 1 }) },
+    ignored: { actions: assign({ ignored: ({ context }) => context.ignored + 1 }) },
+  },
+});
+
+interface View {
+  readonly userId: string;
+  readonly viewTime: number;
+}
+
+interface Click {
+  readonly userId: string;
+  readonly clickTime: number;
+}

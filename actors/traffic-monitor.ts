@@ -1,8 +1,8 @@
-/** Who reads what on a web site: totals per URL, and counts per URL and minute, from its access log. */
-import { actor, app, topic, tumbling } from "tidemark";
+/** Who reads what on a web site: totals per URL, counts per URL and minute, and views that led on, from its access log. */
+import { actor, app, join, topic, tumbling } from "tidemark";
 import { number, object, string } from "valibot";
-import { parseRequest, pathOnSite } from "./access-log.ts";
-import { counter, totals } from "./machines.ts";
+import { parseRequest, pathOnSite, type Request } from "./access-log.ts";
+import { clickFunnel, counter, totals } from "./machines.ts";
 
 const PageView = object({ url: string(), userId: string(), viewTime: number() });
 const Click = object({ url: string(), userId: string(), clickTime: number() });
@@ -25,17 +25,31 @@ export const viewsPerMinute = actor("views-per-minute", counter)
   .on(views, () => ({ type: "view" }))
   .to("counted", viewCounts, ({ count }, { key, window }) => ({ url: key, start: window.start, count }));
 
+/** A view that led to a click of the same user within five seconds, or to none: the join. */
+export const clickThrough = actor("click-through", clickFunnel)
+  .on(
+    join(views, clicks.by((click) => click.url), {
+      type: "left",
+      after: { seconds: 5 },
+      where: (view, click) => view.userId === click.userId,
+    }),
+    ({ left, right }) => (right ? { type: "clicked", view: left, click: right } : { type: "ignored", view: left }),
+  );
+
 /** The site whose pages the visitors click on. */
 const SITE = "semicomplete.com";
 
-/** What a line of the access log means: a view, and a click on the page that led to it. `tidemark run --input FILE` calls it. */
-export function input(line: string) {
-  const { client: userId, time, target: url, referrer } = parseRequest(line);
-  const from = pathOnSite(referrer, SITE);
-  return [
-    { topic: pageViews, value: { url, userId, viewTime: time } },
-    ...(from === undefined ? [] : [{ topic: clicks, value: { url: from, userId, clickTime: time } }]),
-  ];
+/** The view that a request is. */
+export function viewOf({ client, time, target }: Request) {
+  return { topic: pageViews, value: { url: target, userId: client, viewTime: time } };
 }
 
-export default app("traffic-monitor", [urlTotals, viewsPerMinute]);
+/** What a line of the access log means: a view, and a click on the page that led to it. `tidemark run --input FILE` calls it. */
+export function input(line: string) {
+  const request = parseRequest(line);
+  const from = pathOnSite(request.referrer, SITE);
+  if (from === undefined) return [viewOf(request)];
+  return [viewOf(request), { topic: clicks, value: { url: from, userId: request.client, clickTime: request.time } }];
+}
+
+export default app("traffic-monitor", [urlTotals, viewsPerMinute, clickThrough]);

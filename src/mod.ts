@@ -6,15 +6,22 @@
  */
 export { actor } from "./core/actor.ts";
 export type { Actor, ActorOptions, Meta, OutputMeta } from "./core/actor.ts";
+export type { Address } from "./core/address.ts";
+export { address } from "./core/addressing.ts";
 export { app, isApp } from "./core/app.ts";
 export type { App } from "./core/app.ts";
 export type { Duration } from "./core/duration.ts";
 export { CODES, TidemarkError } from "./core/errors.ts";
 export type { Code } from "./core/errors.ts";
+export { forward } from "./core/forward.ts";
+export type { Forward } from "./core/forward.ts";
+export { join, table } from "./core/join.ts";
+export type { JoinOptions, Pair, Table } from "./core/join.ts";
+export type { Keyed, Source } from "./core/source.ts";
 export { topic } from "./core/topic.ts";
-export type { Keyed, Sink, Source, Topic, TopicOptions, Watermark } from "./core/topic.ts";
-export { tumbling } from "./core/window.ts";
-export type { Span, Window, WindowClose } from "./core/window.ts";
+export type { Sink, Topic, TopicOptions, Watermark } from "./core/topic.ts";
+export { hopping, session, sliding, tumbling } from "./core/window.ts";
+export type { AlignedOptions, EventOptions, Span, Window, WindowClose, WindowUpdate } from "./core/window.ts";
 export type { Log } from "./log/log.ts";
 export { memoryLog } from "./log/memory/log.ts";
 export type { MemoryLogOptions } from "./log/memory/log.ts";

@@ -18,7 +18,7 @@ const SMALL = { app: trafficMonitor, pollBytes: 8_192, commitIntervalMs: 0 } as 
 
 async function filledLog(partitions: number, poison: boolean): Promise<Log> {
   const log = memoryLog();
-  await log.createTopics([{ name: "pageviews", partitions }, { name: "view-counts", partitions }]);
+  await log.createTopics(["pageviews", "clicks", "view-counts"].map((name) => ({ name, partitions })));
   for (const [index, view] of VIEWS.entries()) {
     const value = poison && index % 50 === 7 ? `{"url": ${index}` : JSON.stringify(view);
     await log.append("pageviews", index % partitions, [{ key: null, value, timestamp: view.viewTime }]);
@@ -55,6 +55,7 @@ async function outcome(runtime: Runtime) {
   return {
     totals: await statesOf(runtime, "url-totals"),
     open: await statesOf(runtime, "views-per-minute"),
+    ignored: await statesOf(runtime, "click-through"),
     counts: await recordsOf(runtime, "view-counts"),
     dead: await recordsOf(runtime, "traffic-monitor.dead-letters"),
   };
@@ -65,6 +66,10 @@ function expected(poison: boolean) {
   return {
     totals: [...totalsOf(views)].map(([key, views]) => JSON.stringify({ key, state: {}, context: { views } })).sort(),
     open: [],
+    // Nobody clicks.
+    ignored: [...totalsOf(views)].map(([key, ignored]) =>
+      JSON.stringify({ key, state: {}, context: { clicked: 0, ignored } })
+    ).sort(),
     counts: countsOf(views).map((line) => {
       const [url, start, count] = line.split(" ");
       return `${url} ${Number(start) + 59_999} ${JSON.stringify({ url, start: Number(start), count: Number(count) })}`;

@@ -197,6 +197,10 @@ const PLANTED: Readonly<Record<string, readonly (readonly [plant: Tree, faults: 
   ],
   "tests mirror sources": [
     [{ "test/core/lost.test.ts": "" }, ["test/core/lost.test.ts: there is no src/core/lost.ts"]],
+    [{ "test/actors/lost.test.ts": "", "actors/kept.ts": "", "test/actors/kept.test.ts": "" }, [
+      "test/actors/lost.test.ts: there is no actors/lost.ts",
+    ]],
+    [{ "test/kafka/app.test.ts": "", "test/event-time/app.test.ts": "" }, []],
   ],
 };
 

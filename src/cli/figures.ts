@@ -1,5 +1,6 @@
 import type { Router } from "../core/router.ts";
-import type { Counts } from "../core/tally.ts";
+import { type Counts, OUTCOMES } from "../core/tally.ts";
+import { receiver } from "../core/topology.ts";
 
 /** What an app has done since it was started. */
 export interface Figures {
@@ -20,11 +21,9 @@ export function figuresOf(tasks: readonly { readonly router: Router }[], deadLin
   let eventTime = -Infinity;
   for (const { router } of tasks) {
     figures.windowsClosed += router.windowsClosed;
+    figures.deadLetters += router.deadLetters;
     figures.records += sourceRecords(router);
-    for (const { counts } of router.tally.rows) {
-      figures.deadLetters += counts.dead;
-      figures.late += counts.late + counts.idleReturn;
-    }
+    for (const { counts } of router.tally.rows) figures.late += counts.late + counts.idleReturn;
     for (const { plan, lanes } of router.inputs) {
       const reached = plan.definition ? lanes[0]!.done.watermark + plan.definition.maxOutOfOrdernessMs : -Infinity;
       if (reached < Infinity) eventTime = Math.max(eventTime, reached);
@@ -39,16 +38,16 @@ function sourceRecords({ inputs, tally }: Router): number {
   for (const { topic, plan } of inputs) {
     const [first] = plan.deliveries;
     if (!plan.definition || !first) continue;
-    const shares = plan.deliveries.filter(({ actor }) => actor === first.actor).length;
+    const shares = plan.deliveries.filter((one) => receiver(one) === receiver(first)).length;
     for (const { actor, topic: from, counts } of tally.rows) {
       if (from !== topic) continue;
       if (actor === undefined) records += counts.dead;
-      if (actor === first.actor.name) records += total(counts) / shares;
+      if (actor === receiver(first)) records += total(counts) / shares;
     }
   }
   return records;
 }
 
-function total({ folded, filtered, late, idleReturn, dead, forwarded }: Counts): number {
-  return folded + filtered + late + idleReturn + dead + forwarded;
+function total(counts: Counts): number {
+  return OUTCOMES.reduce((sum, outcome) => sum + counts[outcome], 0);
 }

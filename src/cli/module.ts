@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type App, isApp } from "../core/app.ts";
 import { reasonOf, TidemarkError } from "../core/errors.ts";
-import type { TopicDefinition } from "../core/topic.ts";
+import type { TopicDefinition } from "../core/source.ts";
 
 /** What an app file exports. */
 export interface AppModule {

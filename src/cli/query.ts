@@ -15,6 +15,7 @@ export const query: Command = {
   },
   notes: [
     "Prints JSON lines with key, window, state and context; of an actor with windows, the open ones.",
+    "With a key, a running service tells the windows that closed of late too, marked as closed.",
     "A key that begins with a dash goes behind two: tidemark query ACTOR -- -key",
   ],
   async run(call: Call): Promise<void> {

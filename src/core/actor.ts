@@ -1,13 +1,27 @@
-import type { AnyActorLogic, EmittedFrom, EventFromLogic } from "xstate";
+import type { AnyActorLogic, EmittedFrom, EventFromLogic, OutputFrom } from "xstate";
+import { type Duration, toMs } from "./duration.ts";
 import { TidemarkError } from "./errors.ts";
-import type { Emitted, Folder } from "./fold.ts";
+import type { Folder } from "./fold.ts";
 import { folder } from "./machine.ts";
 import { checkedName } from "./name.ts";
 import type { Header } from "./record.ts";
-import type { Keyed, KeyedSource, Sink, TopicDefinition } from "./topic.ts";
-import type { Span, Window, WindowClose } from "./window.ts";
+import {
+  type JoinDefinition,
+  type Keyed,
+  type KeyedSource,
+  type PlainSource,
+  type Source,
+  type TopicDefinition,
+  unkeyed,
+} from "./source.ts";
+import type { Sink } from "./topic.ts";
+import { checkedMaxEvents, type Span, type Window, type WindowClose } from "./window.ts";
 
-/** What is known of a record beside its value. Topic, partition and offset are those of the topic the source names. */
+/**
+ * What is known of a record beside its value. Topic, partition and offset are those of the topic the source names; of what an
+ * actor emitted, the actor's name, the partition of its task and its place among the records of the topic in between. What
+ * a join sends has those of the record that completed it, the later one, and no headers.
+ */
 export interface Meta {
   /** The actor's key. */
   readonly key: string;
@@ -54,10 +68,10 @@ export interface Actor<L extends AnyActorLogic, Open extends string, W extends S
    * where it throws, the record becomes a dead letter.
    * @throws TIDEMARK_ROUTE_DUPLICATE for the same source twice
    */
-  on<V>(
-    source: Keyed<V>,
+  on<V, R = V>(
+    source: Keyed<V, R>,
     event: (value: V, meta: Meta) => UserEvent<L> | undefined,
-  ): Actor<L, Open, W, In | V>;
+  ): Actor<L, Open, W, In | R>;
   /** One actor for each key and window; it gets {@link WindowClose} once, at the end, and is gone. */
   window(
     window: WindowClose extends EventOf<L> ? Window
@@ -73,22 +87,42 @@ export interface Actor<L extends AnyActorLogic, Open extends string, W extends S
     value: (event: Extract<EmittedOf<L>, { type: K }>, at: OutputMeta<W>) => V,
   ): Actor<L, Exclude<Open, K>, W, In>;
   /**
-   * Where late records of a windowed actor go: original key, value and headers, plus `late.reason`, `late.actor`,
-   * `late.key`, `late.topic`, `late.partition`, `late.offset`, `late.window.start` and `late.window.end`.
+   * Publishes the output of a machine that reaches a final state, as {@link to} does an emitted event.
+   * @throws TIDEMARK_ROUTE_DUPLICATE for the same topic twice
+   */
+  done<V>(sink: Sink<V>, value: (output: OutputFrom<L>, at: OutputMeta<W>) => V): Actor<L, Open, W, In>;
+  /** Says that an emitted event goes to no topic: only actors of the same app that listen to {@link emitted} get it. */
+  within<K extends EmitNames<L>>(name: K): Actor<L, Exclude<Open, K>, W, In>;
+  /**
+   * An emitted event as a source for other actors of the same app, with the output's event time: the way to chain stages.
+   * What is emitted goes through an internal topic, by the key that `.by()` takes of it, and so does the watermark.
+   */
+  emitted<K extends EmitNames<L>>(name: K): Source<Extract<EmittedOf<L>, { type: K }>>;
+  /**
+   * Where late records go: original key, value and headers, plus `late.reason`, `late.actor`, `late.key`, `late.topic`,
+   * `late.partition` and `late.offset`; for each window that was missed one, with `late.window.start` and `late.window.end`.
    */
   late(sink: Sink<In>): Actor<L, Open, W, In>;
 }
 
-/** A source an actor listens to. */
-export interface ActorSource extends KeyedSource {
-  readonly event: (value: unknown, meta: Meta) => { readonly type: string } | undefined;
+/** Makes a machine's event of a value. */
+type EventMap = (value: unknown, meta: Meta) => { readonly type: string } | undefined;
+
+/** A source an actor listens to. A join is two of them, the left one and right after it the right one. */
+export interface ActorSource {
+  readonly from: PlainSource;
+  /** Of a value, or of a join's pair. */
+  readonly event: EventMap;
+  /** Which side of which join it is, if it is one. */
+  readonly side: { readonly of: "left" | "right"; readonly join: JoinDefinition } | undefined;
 }
 
-/** Where an emitted event goes. */
+/** Where an emitted event goes, or the output of a machine that is done. */
 export interface Route {
-  readonly emitted: string;
+  /** Undefined for the output. */
+  readonly emitted: string | undefined;
   readonly topic: TopicDefinition;
-  readonly value: (event: Emitted, at: OutputMeta) => unknown;
+  readonly value: (event: unknown, at: OutputMeta) => unknown;
 }
 
 /** What the engine knows of an actor. */
@@ -100,13 +134,35 @@ export interface ActorDefinition {
   readonly sources: readonly ActorSource[];
   readonly window: Window | undefined;
   readonly routes: readonly Route[];
+  /** Emitted events that need no route. */
+  readonly within: readonly string[];
   readonly late: TopicDefinition | undefined;
+  readonly order: "arrival" | "event-time";
+  readonly expireAfterMs: number | undefined;
+  readonly inbox: boolean;
+  /** How many records of one key wait for the watermark, or for their match, at most. */
+  readonly maxEvents: number;
 }
 
 /** Options of {@link actor}. */
 export interface ActorOptions {
   /** The machine's version, a whole number from 1. Default 1. Count it up when the machine changes. */
   readonly version?: number;
+  /**
+   * With "event-time" a record waits until the watermark has passed its time, and the records of a key are folded in the exact
+   * order of their times; one that comes after that is late. Needed where a join and another source feed one actor. Default
+   * "arrival".
+   */
+  readonly order?: "arrival" | "event-time";
+  /** Forget an actor that has had no record for so long in event time, from 1 ms. Default: never. */
+  readonly expireAfter?: Duration;
+  /** Take messages that other actors send with `sendTo(address(actor, key), event)`. Default false. */
+  readonly inbox?: boolean;
+  /**
+   * How many records of one key may wait for the watermark or for their match in a join; one more becomes a dead letter.
+   * From 1 to 100,000, default 10,000.
+   */
+  readonly maxEvents?: number;
 }
 
 /**
@@ -137,6 +193,13 @@ export function actor<L extends AnyActorLogic>(
       `Cannot use ${version} as version of actor "${name}": count from 1`,
     );
   }
+  const { order = "arrival", expireAfter, inbox = false, maxEvents } = options;
+  if (order !== "arrival" && order !== "event-time") {
+    throw new TidemarkError(
+      "TIDEMARK_OPTION_INVALID",
+      `Cannot use ${JSON.stringify(order)} as order of actor "${name}": give "arrival" or "event-time"`,
+    );
+  }
   return build({
     name,
     version,
@@ -144,34 +207,75 @@ export function actor<L extends AnyActorLogic>(
     sources: [],
     window: undefined,
     routes: [],
+    within: [],
     late: undefined,
+    order,
+    expireAfterMs: expireAfter && toMs(expireAfter, `expireAfter of actor "${name}"`, 1),
+    inbox,
+    maxEvents: checkedMaxEvents(maxEvents),
   }) as unknown as Actor<L, EmitNames<L>, undefined>;
 }
 
 // deno-lint-ignore no-explicit-any -- the builder's methods are typed by the interface alone
 function build(definition: ActorDefinition): Actor<any, never, any, any> {
-  const { name, sources, routes } = definition;
+  const { name, sources } = definition;
   return {
     name,
     "~actor": definition,
     on(source, event) {
-      const { topic, key } = source["keyed by .by(key) or .byKey()"];
-      if (sources.some((one) => one.topic === topic && one.key === key)) {
-        throw duplicate(name, `listen to the same source of topic "${topic.name}" twice`);
-      }
-      const added = { topic, key, event: event as ActorSource["event"] };
-      return build({ ...definition, sources: [...sources, added] });
+      const added = sourcesOf(source["keyed by .by(key) or .byKey()"], event as EventMap);
+      const again = added.find(({ from, side }) => !side && sources.some((one) => !one.side && isSame(one.from, from)));
+      if (again) throw duplicate(name, `listen to the same source of ${sourceName(again.from)} twice`);
+      return build({ ...definition, sources: [...sources, ...added] });
     },
     window: (window) => build({ ...definition, window: window as Window }),
-    to(emitted, sink, value) {
-      if (routes.some((one) => one.emitted === emitted && one.topic.name === sink.name)) {
-        throw duplicate(name, `send "${emitted}" to topic "${sink.name}" twice`);
-      }
-      const added = { emitted, topic: sink["~topic"], value: value as unknown as Route["value"] };
-      return build({ ...definition, routes: [...routes, added] });
-    },
+    to: (emitted, sink, value) => build(withRoute(definition, emitted, sink["~topic"], value as Route["value"])),
+    done: (sink, value) => build(withRoute(definition, undefined, sink["~topic"], value as Route["value"])),
+    within: (emitted) => build({ ...definition, within: [...definition.within, emitted] }),
+    emitted: (event) => unkeyed((key) => ({ kind: "emitted", actor: name, event, key })),
     late: (sink) => build({ ...definition, late: sink["~topic"] }),
   };
+}
+
+function withRoute(
+  definition: ActorDefinition,
+  emitted: string | undefined,
+  topic: TopicDefinition,
+  value: Route["value"],
+): ActorDefinition {
+  const { name, routes } = definition;
+  if (routes.some((one) => one.emitted === emitted && one.topic.name === topic.name)) {
+    const what = emitted === undefined ? "its output" : `"${emitted}"`;
+    throw duplicate(name, `send ${what} to topic "${topic.name}" twice`);
+  }
+  return { ...definition, routes: [...routes, { emitted, topic, value }] };
+}
+
+function sourcesOf(source: KeyedSource, event: EventMap): ActorSource[] {
+  if (source.kind !== "join") return [{ from: source, event, side: undefined }];
+  const { join, left, right } = source;
+  return [{ from: left, event, side: { of: "left", join } }, { from: right, event, side: { of: "right", join } }];
+}
+
+function isSame(a: PlainSource, b: PlainSource): boolean {
+  if (a.key !== b.key) return false;
+  if (a.kind === "topic") return b.kind === "topic" && a.topic === b.topic;
+  return b.kind === "emitted" && a.actor === b.actor && a.event === b.event;
+}
+
+/** How a source is called in messages. */
+export function sourceName(source: PlainSource): string {
+  return source.kind === "topic" ? `topic "${source.topic.name}"` : `"${source.event}" of actor "${source.actor}"`;
+}
+
+/** Whether an actor's records wait for the watermark and are folded in the order of their times. */
+export function isOrdered({ order, sources }: ActorDefinition): boolean {
+  return order === "event-time" || sources.some(({ side }) => side !== undefined);
+}
+
+/** The topics an actor reads itself. */
+export function topicsRead({ sources }: ActorDefinition): TopicDefinition[] {
+  return sources.flatMap(({ from }) => from.kind === "topic" ? [from.topic] : []);
 }
 
 function duplicate(name: string, what: string): TidemarkError {

@@ -1,3 +1,4 @@
+import { type ActorDefinition, isOrdered } from "./actor.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Group } from "./topology.ts";
 import type { WatermarkJson } from "./watermark.ts";
@@ -25,8 +26,11 @@ export interface Shape {
   /** Of a group with actors; 0 for one that only passes records on, whose partitions may become more. */
   readonly partitions: number;
   readonly inputs: readonly string[];
-  /** Per windowed actor its kind, size and offset in ms; null for an actor without windows. */
-  readonly windows: Readonly<Record<string, readonly [kind: string, sizeMs: number, offsetMs: number] | null>>;
+  /**
+   * Per actor what its rows depend on: of windows the kind and sizes in ms, else the order; null for one that folds records as
+   * they come.
+   */
+  readonly windows: Readonly<Record<string, readonly (string | number)[] | null>>;
 }
 
 /** One input: the position of the next record, and how far each channel behind it has come. */
@@ -38,14 +42,21 @@ interface InputCheckpoint {
 
 /** The shape of a group as it is defined now. */
 export function shapeOf({ partitions, inputs, actors }: Group): Shape {
-  const windows = actors.map(({ name, window }) =>
-    [name, window ? [window.kind, window.sizeMs, window.offsetMs] as const : null] as const
-  );
+  const windows = actors.map((actor) => [actor.name, formOf(actor)] as const);
   return {
     partitions: actors.length > 0 ? partitions : 0,
     inputs: inputs.map(({ topic }) => topic),
     windows: Object.fromEntries(windows),
   };
+}
+
+function formOf(actor: ActorDefinition): readonly (string | number)[] | null {
+  const { window } = actor;
+  if (!window) return isOrdered(actor) ? ["event-time"] : null;
+  if (window.kind === "tumbling") return [window.kind, window.sizeMs, window.offsetMs];
+  return window.kind === "hopping"
+    ? [window.kind, window.sizeMs, window.offsetMs, window.everyMs]
+    : [window.kind, window.sizeMs];
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Code } from "./errors.ts";
+import type { Span } from "./window.ts";
 import type { Header, LogRecord, NewRecord, TopicPartition } from "./record.ts";
 
 const encoder = new TextEncoder();
@@ -32,14 +33,14 @@ export function deadLetter(record: LogRecord, from: TopicPartition, failure: Fai
   return { key: record.key, value: record.value, timestamp: record.timestamp, headers };
 }
 
-/** Why a record is late for a window, and which. */
-export interface Lateness {
+/** Why a record is late, and for what. */
+interface Lateness {
   /** "late": its own partition's watermark had passed. "idle-return": only the others' had, while its partition was idle. */
   readonly reason: "late" | "idle-return";
   readonly actor: string;
   readonly key: string;
-  readonly start: number;
-  readonly end: number;
+  /** Undefined where no window was missed, but the turn of its time. */
+  readonly window: Span | undefined;
 }
 
 /** The late record as it is sent to an actor's late topic: its bytes as they were, with which window it missed. */
@@ -52,7 +53,9 @@ export function lateRecord(record: LogRecord, from: TopicPartition, lateness: La
   add("topic", from.topic);
   add("partition", from.partition);
   add("offset", record.offset);
-  add("window.start", lateness.start);
-  add("window.end", lateness.end);
+  if (lateness.window) {
+    add("window.start", lateness.window.start);
+    add("window.end", lateness.window.end);
+  }
   return { key: record.key, value: record.value, timestamp: record.timestamp, headers };
 }

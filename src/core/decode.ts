@@ -1,5 +1,6 @@
 import { reasonOf, TidemarkError } from "./errors.ts";
-import { asyncSchema, type TopicDefinition } from "./topic.ts";
+import type { TopicDefinition } from "./source.ts";
+import { asyncSchema } from "./topic.ts";
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Twice as fast on Deno, but writes U+FFFD for what is not UTF-8. */
@@ -55,21 +56,21 @@ function pathOf(path: readonly (PropertyKey | { readonly key: PropertyKey })[] |
 }
 
 /**
- * The event time of a value in whole ms. A time that is more than `maxFuture` ahead of the clock is refused, unless the
+ * The event time of a value in whole ms; that of a null value, a delete, is its record's timestamp. A time that is more than `maxFuture` ahead of the clock is refused, unless the
  * topic has a `time` of its own and the record's timestamp vouches for it; so a log replayed later is judged the same.
  * @throws TIDEMARK_TIME_INVALID when it is no number, not finite, negative or too far ahead
  */
 export function eventTime(topic: TopicDefinition, value: unknown, timestamp: number, now: number): number {
   let time: number;
   try {
-    time = topic.time === undefined ? timestamp : topic.time(value);
+    time = topic.time === undefined || value === null ? timestamp : topic.time(value);
   } catch (error) {
     throw badTime(topic, `its time function threw: ${reasonOf(error)}`, error);
   }
   if (typeof time !== "number" || !(time >= 0 && time <= TIME_MAX)) {
     throw badTime(topic, `it is ${typeof time === "number" ? time : typeof time}, not ms from 0 to ${TIME_MAX}`);
   }
-  const known = topic.time === undefined ? now : Math.max(timestamp, now);
+  const known = topic.time === undefined || value === null ? now : Math.max(timestamp, now);
   if (time > known + topic.maxFutureMs) {
     throw badTime(topic, `${time} is more than ${topic.maxFutureMs} ms ahead of the record's timestamp and the clock`);
   }

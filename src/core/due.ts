@@ -1,6 +1,8 @@
-import { type Instance, Instances } from "./instance.ts";
+import { Heap } from "./heap.ts";
+import type { Instance, Instances } from "./instance.ts";
 import { compareText } from "./key.ts";
-import { parseWindowRow, prefixEnd } from "./row.ts";
+import { parseTimedRow, prefixEnd } from "./row.ts";
+import { isAligned } from "./window.ts";
 
 /** Rows of open windows read at a time. */
 const PAGE_ROWS = 2_048;
@@ -20,7 +22,7 @@ export class OpenWindows {
   readonly instances: Instances;
   readonly #sizeMs: number;
   readonly #latenessMs: number;
-  readonly #born: Instance[] = [];
+  readonly #born = new Heap(isBefore);
   /** A page of the store's rows from `#next` on; undefined when it has to be read. */
   #page: readonly (readonly [string, string])[] | undefined;
   #next = 0;
@@ -31,20 +33,22 @@ export class OpenWindows {
 
   constructor(instances: Instances) {
     this.instances = instances;
-    this.#sizeMs = instances.definition.window!.sizeMs;
-    this.#latenessMs = instances.definition.window!.allowedLatenessMs;
+    const { window } = instances.definition;
+    if (!isAligned(window)) throw new Error("only aligned windows close by their rows");
+    this.#sizeMs = window.sizeMs;
+    this.#latenessMs = window.allowedLatenessMs;
     this.#from = instances.prefix;
   }
 
   /** A watermark below which no window of this actor is due; Infinity when none is open. */
   get due(): number {
-    const born = this.#born[0]?.window?.end ?? Infinity;
+    const born = this.#born.top?.window?.end ?? Infinity;
     return Math.min(born, this.#earliest) + this.#latenessMs;
   }
 
   /** Adds a window that was opened just now. */
   add(instance: Instance): void {
-    push(this.#born, instance);
+    this.#born.push(instance);
   }
 
   /** What has to be read before windows up to a watermark can be taken. */
@@ -63,11 +67,11 @@ export class OpenWindows {
 
   /** Takes the first open window out. Only when {@link due} has been reached and nothing has to be read. */
   take(): Instance {
-    const [born] = this.#born;
+    const born = this.#born.top;
     const row = this.#page?.[this.#next];
-    if (!row) return pop(this.#born);
-    const { end, key } = parseWindowRow(row[0], this.instances.prefix);
-    if (born && (born.window!.end - end || compareText(born.key, key)) < 0) return pop(this.#born);
+    if (!row) return this.#born.pop();
+    const { time: end, rest: key } = parseTimedRow(row[0], this.instances.prefix);
+    if (born && (born.window!.end - end || compareText(born.key, key)) < 0) return this.#born.pop();
     const instance = this.instances.ofWindow(key, end - this.#sizeMs, end);
     if (!instance.isLoaded) instance.load(row[1]);
     this.#next++;
@@ -77,8 +81,8 @@ export class OpenWindows {
 
   /** After a commit, everything open is in the store, and what was read of it may be old. */
   settle(): void {
-    for (const { window } of this.#born) this.#earliest = Math.min(this.#earliest, window!.end);
-    this.#born.length = 0;
+    for (const { window } of this.#born.all) this.#earliest = Math.min(this.#earliest, window!.end);
+    this.#born.clear();
     this.#page = undefined;
     this.#from = this.instances.prefix;
   }
@@ -87,7 +91,7 @@ export class OpenWindows {
   #seek(): void {
     const row = this.#page![this.#next];
     if (row) {
-      this.#earliest = parseWindowRow(row[0], this.instances.prefix).end;
+      this.#earliest = parseTimedRow(row[0], this.instances.prefix).time;
     } else if (this.#pageIsLast) {
       this.#earliest = Infinity;
     } else {
@@ -99,32 +103,4 @@ export class OpenWindows {
 
 function isBefore(a: Instance, b: Instance): boolean {
   return (a.window!.end - b.window!.end || compareText(a.key, b.key)) < 0;
-}
-
-function push(heap: Instance[], added: Instance): void {
-  let i = heap.push(added) - 1;
-  while (i > 0) {
-    const parent = (i - 1) >> 1;
-    if (!isBefore(added, heap[parent]!)) break;
-    heap[i] = heap[parent]!;
-    i = parent;
-  }
-  heap[i] = added;
-}
-
-function pop(heap: Instance[]): Instance {
-  const top = heap[0]!;
-  const last = heap.pop()!;
-  if (heap.length === 0) return top;
-  let i = 0;
-  for (;;) {
-    let child = 2 * i + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-    if (!isBefore(heap[child]!, last)) break;
-    heap[i] = heap[child]!;
-    i = child;
-  }
-  heap[i] = last;
-  return top;
 }

@@ -1,6 +1,7 @@
 /**
  * What travels with a record through a repartition topic, in one header: where the record came from and the watermark of
- * its source partition as it stood just before it. Markers, records without key and value, carry a watermark alone.
+ * its source partition as it stood just before it. What an actor emitted also brings how far its task had come. Markers,
+ * records without key and value, carry a watermark alone. Messages between actors carry none.
  */
 import type { Header, LogRecord, NewRecord, TopicPartition } from "./record.ts";
 import { watermarkFromJson, type WatermarkJson, watermarkToJson } from "./watermark.ts";
@@ -18,9 +19,19 @@ export interface Forwarded {
   /** The source partition the record was read from, and its offset there. */
   readonly channel: TopicPartition;
   readonly offset: number;
-  /** The channel's watermark just before the record. */
+  /** Decides about lateness: the watermark of the source partition, just before the record that it goes back to. */
   readonly before: number;
 }
+
+/** What an actor emitted, on its way to those that listen to it. */
+interface Emission extends Omit<Forwarded, "offset"> {
+  /** The output watermark of the actor when it was emitted. */
+  readonly watermark: number;
+}
+
+/** What the first field of an envelope is, where it is not the index of a source. */
+const MESSAGE = -1;
+const EMISSION = -2;
 
 /** How far a channel has come. */
 export interface Marker {
@@ -40,6 +51,25 @@ export function forward(record: LogRecord, key: string, about: Forwarded): NewRe
   return { key, value: record.value, timestamp: record.timestamp, headers };
 }
 
+/** The record that carries what an actor emitted to the partition of `key`. */
+export function emission(value: string, key: string, time: number, about: Emission): NewRecord {
+  const { source, channel, before, watermark } = about;
+  const json = [
+    EMISSION,
+    source,
+    channel.topic,
+    channel.partition,
+    watermarkToJson(before),
+    watermarkToJson(watermark),
+  ];
+  return { key, value, timestamp: time, headers: [[ENVELOPE, encoder.encode(JSON.stringify(json))]] };
+}
+
+/** The record that carries a message to the partition of an actor's key. */
+export function message(event: string, key: string, time: number): NewRecord {
+  return { key, value: event, timestamp: time, headers: [[ENVELOPE, encoder.encode(JSON.stringify([MESSAGE]))]] };
+}
+
 /** The record that tells a partition of a repartition topic how far a channel has come. */
 export function marker({ channel, channels, watermark, isIdle }: Marker, timestamp: number): NewRecord {
   const json = [channel.topic, channel.partition, channels, watermarkToJson(watermark), isIdle];
@@ -49,9 +79,11 @@ export function marker({ channel, channels, watermark, isIdle }: Marker, timesta
 /** What a record of a repartition topic is; a forwarded one comes with the record as it was, at its old offset. */
 type Opened =
   | { readonly kind: "marker"; readonly marker: Marker }
-  | { readonly kind: "forwarded"; readonly about: Forwarded; readonly key: string; readonly original: LogRecord };
+  | { readonly kind: "forwarded"; readonly about: Forwarded; readonly key: string; readonly original: LogRecord }
+  | { readonly kind: "emission"; readonly about: Emission; readonly key: string }
+  | { readonly kind: "message"; readonly key: string };
 
-/** Opens a record of a repartition topic; the inverse of {@link forward} and {@link marker}. */
+/** Opens a record of a repartition topic; the inverse of what makes them. */
 export function open(record: LogRecord): Opened {
   const at = record.headers.findLastIndex(([name]) => name === ENVELOPE);
   const json = JSON.parse(decoder.decode(record.headers[at]![1]));
@@ -63,6 +95,8 @@ export function open(record: LogRecord): Opened {
     };
   }
   const [source, topic, partition, offset, before] = json as [number, string, number, number, WatermarkJson];
+  if (source === MESSAGE) return { kind: "message", key: decoder.decode(record.key) };
+  if (source === EMISSION) return openEmission(decoder.decode(record.key), json);
   return {
     kind: "forwarded",
     about: { source, channel: { topic, partition }, offset, before: watermarkFromJson(before) },
@@ -75,4 +109,22 @@ export function open(record: LogRecord): Opened {
       headers: record.headers.slice(0, at),
     },
   };
+}
+
+function openEmission(key: string, json: unknown): Opened {
+  const [, source, topic, partition, before, watermark] = json as [
+    number,
+    number,
+    string,
+    number,
+    WatermarkJson,
+    WatermarkJson,
+  ];
+  const about = {
+    source,
+    channel: { topic, partition },
+    before: watermarkFromJson(before),
+    watermark: watermarkFromJson(watermark),
+  };
+  return { kind: "emission", about, key };
 }

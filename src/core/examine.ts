@@ -1,35 +1,39 @@
-import type { ActorSource, Meta } from "./actor.ts";
+import type { ActorDefinition } from "./actor.ts";
+import { emittedValue, eventOf, RecordMeta } from "./content.ts";
 import type { Failure } from "./dead-letter.ts";
 import { decodeValue, eventTime } from "./decode.ts";
-import { open } from "./envelope.ts";
+import { type Forwarded, open } from "./envelope.ts";
 import { type Code, reasonOf, TidemarkError } from "./errors.ts";
 import { partitionFor } from "./hash.ts";
 import type { Input, Lane } from "./input.ts";
 import type { Instance } from "./instance.ts";
 import { keyFault } from "./key.ts";
-import { isReserved } from "./fold.ts";
-import type { Header, LogRecord } from "./record.ts";
-import type { TopicDefinition } from "./topic.ts";
-import type { Delivery, Group } from "./topology.ts";
+import type { LogRecord } from "./record.ts";
+import type { TopicDefinition, TopicSource } from "./source.ts";
+import type { ActorDelivery, Delivery, Group, PassDelivery } from "./topology.ts";
 import type { Channel } from "./watermark.ts";
 
 /** What one actor gets of one record. */
 export interface Work {
-  /** An event to fold, the record to pass on, nothing, or the reason why it cannot. */
-  readonly kind: "fold" | "forward" | "filtered" | "dead";
+  /**
+   * An event to fold, a side of a join to keep, the record to forward to where its key belongs, a value to pass on to a topic,
+   * nothing, or the reason why it cannot.
+   */
+  readonly kind: "fold" | "keep" | "forward" | "pass" | "filtered" | "dead";
   readonly delivery: Delivery;
   readonly key: string;
-  /** What to fold. */
-  readonly event: Event | undefined;
+  /** What to fold: an event. What to keep: a value. What to pass on: JSON. */
+  readonly content: unknown;
   /** Why it cannot. */
   readonly failure: Failure | undefined;
-  /** Who folds it, once that has been found out; undefined when it is late. */
+  /** Who takes it, once that has been found out; undefined when it is late. */
   instance: Instance | undefined;
+  /** Who else does, where windows overlap. */
+  others: readonly Instance[];
 }
 
-type Event = { readonly type: string };
-
 const NO_WORK: readonly Work[] = [];
+const NOBODY: readonly Instance[] = [];
 
 /**
  * One step of a task: a record with all that follows from it alone, or only a watermark that moves. Where it stands among
@@ -106,31 +110,51 @@ export function examine(input: Input, examiner: Examiner): Step {
 
 function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, { group, now }: Examiner): Step {
   const lane = input.lanes[0]!;
+  const { deliveries } = input.plan;
   try {
-    const value = decodeValue(topic, record.value);
+    const { value, refusal } = valueOf(topic, record, deliveries);
     const time = eventTime(topic, value, record.timestamp, now);
-    const { deliveries } = input.plan;
     const works = new Array<Work>(deliveries.length);
     for (let index = 0; index < deliveries.length; index++) {
       const delivery = deliveries[index]!;
-      const source = delivery.actor.sources[delivery.source]!;
       const previous = index > 0 ? works[index - 1]! : undefined;
       // Sources made of one keyed source share its key.
-      const isSame = previous && previous.kind !== "dead" && keyFunction(previous) === source.key;
-      const key = isSame ? previous.key : keyOf(source, record, value);
+      const isSame = previous && previous.kind !== "dead" && keyFunction(previous.delivery) === keyFunction(delivery);
+      const key = isSame ? previous.key : keyOf(delivery, record, value);
       if (typeof key !== "string") {
-        works[index] = newWork("dead", delivery, "", undefined, { ...key, actor: delivery.actor });
+        works[index] = newWork("dead", delivery, "", undefined, key);
         continue;
       }
       if (topic.partitioned) checkClaim(key, topic.name, input.partition, group.partitions);
-      works[index] = delivery.kind === "forward"
-        ? newWork("forward", delivery, key)
-        : workOf(lane, record, delivery, key, value, time);
+      if (refusal && !isTable(delivery)) works[index] = newWork("dead", delivery, key, undefined, refusal);
+      else if (delivery.kind === "forward") works[index] = newWork("forward", delivery, key);
+      else if (delivery.kind === "pass") works[index] = passOf(lane, record, delivery, key, value, time);
+      else works[index] = workOf(lane, record, delivery, key, value, time);
     }
     return new Step(lane, record, time, NaN, time - topic.maxOutOfOrdernessMs, works);
   } catch (error) {
     return Step.failed(lane, record, fault(error, "TIDEMARK_RECORD_INVALID"));
   }
+}
+
+/** The value of a record; of a delete that the topic's schema refuses, why it does: only a table can take it then. */
+function valueOf(
+  topic: TopicDefinition,
+  { value }: LogRecord,
+  deliveries: readonly Delivery[],
+): { readonly value: unknown; readonly refusal?: Failure } {
+  try {
+    return { value: decodeValue(topic, value) };
+  } catch (error) {
+    if (value !== null || !deliveries.some(isTable)) throw error;
+    return { value: null, refusal: fault(error, "TIDEMARK_RECORD_INVALID") };
+  }
+}
+
+function isTable(delivery: Delivery): boolean {
+  if (delivery.kind === "pass") return false;
+  const side = delivery.actor.sources[delivery.source]?.side;
+  return side?.of === "right" && side.join.right === "table";
 }
 
 /**
@@ -139,21 +163,39 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
  */
 function examineForwarded(input: Input, head: LogRecord): Step {
   const opened = open(head);
-  if (opened.kind === "marker") {
-    const { channel, channels, watermark, isIdle } = opened.marker;
-    for (let partition = 0; partition < channels; partition++) input.lane({ topic: channel.topic, partition });
-    const change = (one: Channel) => {
-      one.advance(watermark);
-      one.isIdle = isIdle;
-    };
-    return Step.change(input.lane(channel), change);
+  switch (opened.kind) {
+    case "marker": {
+      const { channel, channels, watermark, isIdle } = opened.marker;
+      for (let partition = 0; partition < channels; partition++) input.lane({ topic: channel.topic, partition });
+      const change = (one: Channel) => {
+        one.advance(watermark);
+        one.isIdle = isIdle;
+      };
+      return Step.change(input.lane(channel), change);
+    }
+    case "message": {
+      const event = emittedValue(head);
+      const work = newWork("fold", input.plan.inbox!, opened.key, event);
+      return new Step(input.aside, head, head.timestamp, -Infinity, -Infinity, [work]);
+    }
+    case "emission": {
+      const { about: { source, channel, before, watermark }, key } = opened;
+      const lane = input.lane(channel);
+      const record = { ...head, headers: [] };
+      const works = [workOf(lane, record, sourceOf(input, source), key, emittedValue(head), head.timestamp)];
+      return new Step(lane, record, head.timestamp, before, watermark, works);
+    }
+    case "forwarded":
+      return examineOriginal(input, opened.original, opened.key, opened.about);
   }
-  const { about: { source, channel, before }, key, original: record } = opened;
+}
+
+function examineOriginal(input: Input, record: LogRecord, key: string, { source, channel, before }: Forwarded): Step {
   const lane = input.lane(channel);
-  const delivery = input.plan.deliveries.find((one) => one.source === source)!;
-  const { topic } = delivery.actor.sources[source]!;
+  const delivery = sourceOf(input, source);
+  const { topic } = delivery.actor.sources[source]!.from as TopicSource;
   try {
-    const value = decodeValue(topic, record.value);
+    const { value } = valueOf(topic, record, [delivery]);
     const time = eventTime(topic, value, record.timestamp, Infinity);
     const works = [workOf(lane, record, delivery, key, value, time)];
     return new Step(lane, record, time, before, Math.max(before, time - topic.maxOutOfOrdernessMs), works);
@@ -162,24 +204,38 @@ function examineForwarded(input: Input, head: LogRecord): Step {
   }
 }
 
-function keyFunction({ delivery }: Work): ActorSource["key"] {
-  return delivery.actor.sources[delivery.source]!.key;
+function sourceOf({ plan }: Input, source: number): ActorDelivery {
+  return plan.deliveries.find((one): one is ActorDelivery => one.kind === "fold" && one.source === source)!;
 }
 
-function newWork(kind: Work["kind"], delivery: Delivery, key: string, event?: Event, failure?: Failure): Work {
-  return { kind, delivery, key, event, failure, instance: undefined };
+function keyFunction(delivery: Delivery): TopicSource["key"] {
+  return delivery.kind === "pass" ? delivery.forward.from.key : delivery.actor.sources[delivery.source]!.from.key;
 }
 
-function keyOf(source: ActorSource, record: LogRecord, value: unknown): string | Failure {
+function newWork(kind: Work["kind"], delivery: Delivery, key: string, content?: unknown, failure?: Failure): Work {
+  return { kind, delivery, key, content, failure, instance: undefined, others: NOBODY };
+}
+
+function keyOf(delivery: Delivery, record: LogRecord, value: unknown): string | Failure {
+  const of = keyFunction(delivery);
   let key: unknown;
+  let problem: string | undefined;
   try {
-    key = source.key ? source.key(value) : record.key && utf8.decode(record.key);
+    key = of ? of(value) : record.key && utf8.decode(record.key);
+    problem = keyFault(key);
+    if (problem === undefined) return key as string;
   } catch (error) {
-    return { reason: "TIDEMARK_KEY_INVALID", message: `Cannot take the key of a value: ${reasonOf(error)}` };
+    problem = reasonOf(error);
   }
-  const wrong = keyFault(key);
-  if (wrong === undefined) return key as string;
-  return { reason: "TIDEMARK_KEY_INVALID", message: `Cannot use the key of a value: ${wrong}` };
+  const message = `Cannot take the key of a value: ${problem}`;
+  return { reason: "TIDEMARK_KEY_INVALID", message, actor: whoOf(delivery) };
+}
+
+/** Who could not take a record. */
+function whoOf(delivery: Delivery): { readonly name: string; readonly version: number } {
+  if (delivery.kind === "pass") return { name: delivery.forward.name, version: 1 };
+  const { name, version }: ActorDefinition = delivery.actor;
+  return { name, version };
 }
 
 /** A false claim would put one key's actors into two tasks: better no result than a wrong one. */
@@ -198,32 +254,43 @@ function checkClaim(key: string, topic: string, actual: number, partitions: numb
 function workOf(
   lane: Lane,
   record: LogRecord,
-  delivery: Delivery,
+  delivery: ActorDelivery,
   key: string,
   value: unknown,
   time: number,
 ): Work {
   const source = delivery.actor.sources[delivery.source]!;
-  let event: unknown;
-  try {
-    event = source.event(value, new RecordMeta(key, time, lane.topic, lane.partition, record));
-  } catch (error) {
-    return dead(delivery, key, `its event function threw: ${reasonOf(error)}`);
+  if (source.side) return newWork("keep", delivery, key, value);
+  const made = eventOf(source, value, new RecordMeta(key, time, lane.topic, lane.partition, record));
+  if (typeof made === "string") {
+    return dead(delivery, key, `Cannot make an event for actor "${delivery.actor.name}": ${made}`);
   }
-  if (event === undefined) return newWork("filtered", delivery, key);
-  const type = (event as { type?: unknown } | null)?.type;
-  if (typeof type !== "string") return dead(delivery, key, "its event has no `type`");
-  if (isReserved(type) || type === "window.close" || type === "window.update") {
-    return dead(delivery, key, `events of type ${JSON.stringify(type)} are not for sources to send`);
-  }
-  return newWork("fold", delivery, key, event as Event);
+  return made ? newWork("fold", delivery, key, made) : newWork("filtered", delivery, key);
 }
 
-function dead(delivery: Delivery, key: string, found: string): Work {
-  const { name, version } = delivery.actor;
-  const message = `Cannot make an event for actor "${name}": ${found}`;
-  const failure = { reason: "TIDEMARK_EVENT_INVALID", message, actor: { name, version }, key } as const;
-  return newWork("dead", delivery, key, undefined, failure);
+function passOf(
+  lane: Lane,
+  record: LogRecord,
+  delivery: PassDelivery,
+  key: string,
+  value: unknown,
+  time: number,
+): Work {
+  const { name, map, to } = delivery.forward;
+  try {
+    const passed = map(value, new RecordMeta(key, time, lane.topic, lane.partition, record));
+    if (passed === undefined) return newWork("filtered", delivery, key);
+    const json = JSON.stringify(passed);
+    if (json === undefined) throw new Error(`it made ${typeof passed}, which is not JSON`);
+    return newWork("pass", delivery, key, json);
+  } catch (error) {
+    const message = `Cannot pass a record on to topic "${to.name}" in "${name}": ${reasonOf(error)}`;
+    return dead(delivery, key, message, "TIDEMARK_OUTPUT_FAILED");
+  }
+}
+
+function dead(delivery: Delivery, key: string, message: string, reason: Code = "TIDEMARK_EVENT_INVALID"): Work {
+  return newWork("dead", delivery, key, undefined, { reason, message, actor: whoOf(delivery), key });
 }
 
 /** A failure of the record; what is not the record's fault is thrown on and stops the task. */
@@ -231,38 +298,4 @@ function fault(error: unknown, otherwise: Code): Failure {
   if (!(error instanceof TidemarkError)) return { reason: otherwise, message: reasonOf(error) };
   if (error.code === "TIDEMARK_SCHEMA_ASYNC" || error.code === "TIDEMARK_NOT_PARTITIONED") throw error;
   return { reason: error.code, message: error.message };
-}
-
-const text = new TextDecoder("utf-8", { ignoreBOM: true });
-
-class RecordMeta implements Meta {
-  readonly key: string;
-  readonly time: number;
-  readonly topic: string;
-  readonly partition: number;
-  readonly #record: LogRecord;
-
-  constructor(key: string, time: number, topic: string, partition: number, record: LogRecord) {
-    this.key = key;
-    this.time = time;
-    this.topic = topic;
-    this.partition = partition;
-    this.#record = record;
-  }
-
-  get offset(): number {
-    return this.#record.offset;
-  }
-
-  get headers(): readonly Header[] {
-    return this.#record.headers;
-  }
-
-  /** A function that may be taken out of its object. */
-  get header(): Meta["header"] {
-    return (name) => {
-      const found = this.headers.findLast((header) => header[0] === name);
-      return found && text.decode(found[1]);
-    };
-  }
 }

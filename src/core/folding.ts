@@ -1,79 +1,120 @@
-import type { Route } from "./actor.ts";
 import type { Failure } from "./dead-letter.ts";
 import { type Code, reasonOf, TidemarkError } from "./errors.ts";
-import type { Emitted } from "./fold.ts";
+import type { Effect, Event, Snapshot } from "./fold.ts";
 import type { Instance } from "./instance.ts";
-import type { Outbox } from "./outbox.ts";
-import type { NewRecord } from "./record.ts";
-import type { WindowClose } from "./window.ts";
+import type { Moment, Publishing } from "./publishing.ts";
+import { afterEffects, NO_TIMERS } from "./timers.ts";
+import { isAligned, type WindowClose, type WindowUpdate } from "./window.ts";
 
-/** What the fold at hand has emitted. Folds are never nested, so one list serves all. */
-const emitted: Emitted[] = [];
+/** How many events an actor may send to itself at one moment. */
+const OWN_EVENTS_MAX = 1_000;
 
-interface Output {
-  readonly topic: string;
-  readonly record: NewRecord;
-}
+/** What the fold at hand brings about. Folds are never nested, so one list serves all. */
+const effects: Effect[] = [];
 
 /**
- * Folds one event into an actor: its new state and its outputs, or neither.
- * @param time the event time of the outputs, in ms
+ * Folds one event into an actor: its new state, its timers and its outputs, or nothing of it.
+ * @param at the event time of the outputs
  * @returns why it could not be folded; then the state is as it was and nothing was sent
  */
-export function foldEvent(
-  instance: Instance,
-  event: { readonly type: string },
-  time: number,
-  outbox: Outbox,
-): Failure | undefined {
+export function foldEvent(instance: Instance, event: Event, at: Moment, publisher: Publishing): Failure | undefined {
   const { folder } = instance.home;
-  emitted.length = 0;
+  effects.length = 0;
   let snapshot;
   try {
-    snapshot = instance.snapshot ?? folder.initial(instance.key, emitted);
-    if (!folder.isDone(snapshot)) snapshot = folder.fold(snapshot, instance.key, event, emitted);
+    snapshot = instance.snapshot ?? folder.initial(instance.key, effects);
+    if (!folder.isDone(snapshot)) snapshot = folder.fold(snapshot, instance.key, event, effects);
+    if (effects.length > 0) snapshot = foldOwnEvents(instance, snapshot);
   } catch (error) {
     return failureOf(instance, "TIDEMARK_FOLD_FAILED", `Cannot fold "${event.type}"`, error);
   }
-  if (emitted.length > 0) {
-    let outputs;
+  const isDone = folder.isDone(snapshot);
+  if (effects.length > 0 || isDone) {
     try {
-      outputs = emitted.flatMap((one) => outputsOf(instance, one, time));
+      const outputs = publisher.outputsOf(instance, effects, at);
+      if (isDone) outputs.push(...publisher.done(instance, folder.output(snapshot), at));
+      publisher.send(outputs);
     } catch (error) {
       return failureOf(instance, "TIDEMARK_OUTPUT_FAILED", `Cannot publish what "${event.type}" led to`, error);
     }
-    for (const { topic, record } of outputs) outbox.add(topic, instance.key, record);
   }
-  // A machine that is done leaves nothing behind: the next event of its key starts a new one.
-  instance.snapshot = folder.isDone(snapshot) ? undefined : snapshot;
+  settle(instance, snapshot, isDone, at);
   return undefined;
 }
 
+/** A machine that is done leaves nothing behind: the next event of its key starts a new one. */
+function settle(instance: Instance, snapshot: Snapshot, isDone: boolean, { time, floor }: Moment): void {
+  if (isDone) return instance.forget();
+  instance.snapshot = snapshot;
+  if (!instance.home.folder.isTimed) return;
+  instance.clock = Math.max(instance.clock, time);
+  if (effects.length > 0) instance.timers = afterEffects(instance.timers, effects, instance.clock, floor);
+}
+
+/** Folds what the actor sent to itself, which comes before everything that others send. */
+function foldOwnEvents(instance: Instance, folded: Snapshot): Snapshot {
+  const { folder } = instance.home;
+  let snapshot = folded;
+  let count = 0;
+  for (let index = 0; index < effects.length; index++) {
+    const effect = effects[index]!;
+    if (effect.kind !== "send" || effect.to || folder.isDone(snapshot)) continue;
+    if (++count > OWN_EVENTS_MAX) throw new Error(`it sent itself more than ${OWN_EVENTS_MAX} events at one moment`);
+    snapshot = folder.fold(snapshot, instance.key, effect.event, effects);
+  }
+  return snapshot;
+}
+
 /** Sends a windowed actor its last event and removes it. The answer is as of {@link foldEvent}; it is gone in any case. */
-export function closeWindow(instance: Instance, at: number, outbox: Outbox): Failure | undefined {
+export function closeWindow(instance: Instance, at: number, publisher: Publishing): Failure | undefined {
   const window = instance.window!;
   const event: WindowClose = { type: "window.close", window, at };
-  const failure = foldEvent(instance, event, window.end - 1, outbox);
-  instance.snapshot = undefined;
+  const time = window.end - 1;
+  const failure = foldEvent(instance, event, { time, floor: time }, publisher);
+  instance.forget();
   return failure;
 }
 
-function outputsOf(instance: Instance, emitted: Emitted, time: number): Output[] {
-  const { key, window, home } = instance;
-  const routes = home.definition.routes.filter((route) => route.emitted === emitted.type);
-  if (routes.length === 0) throw new Error(`"${emitted.type}" was emitted, but no .to() says where it goes`);
-  return routes.map((route) => {
-    const value = encode(route, route.value(emitted, { key, time, window }));
-    return { topic: route.topic.name, record: { key, value, timestamp: time } };
-  });
+/** Sends a windowed actor an early update, and sets the next one. */
+export function updateWindow(instance: Instance, publisher: Publishing): Failure | undefined {
+  const window = instance.window!;
+  const at = instance.update;
+  const event: WindowUpdate = { type: "window.update", window, at };
+  const time = window.end - 1;
+  const failure = foldEvent(instance, event, { time, floor: time }, publisher);
+  if (instance.snapshot !== undefined) instance.update = nextUpdate(instance, at);
+  return failure;
 }
 
-function encode(route: Route, value: unknown): string {
-  const json = JSON.stringify(value);
-  if (json === undefined) {
-    throw new Error(`the map to topic "${route.topic.name}" made ${typeof value}, which is not JSON`);
+/** When an actor's window has its first early update after a time. */
+export function nextUpdate({ window: span, home }: Instance, after: number): number {
+  const { window } = home.definition;
+  if (!isAligned(window) || window.earlyMs === undefined) return Infinity;
+  const { earlyMs, allowedLatenessMs } = window;
+  const next = span!.start + (Math.floor((after - span!.start) / earlyMs) + 1) * earlyMs;
+  return next < span!.end + allowedLatenessMs ? next : Infinity;
+}
+
+/** Takes a timer out and does what it is for. */
+export function fireTimer(
+  instance: Instance,
+  timer: Instance["timers"][number],
+  publisher: Publishing,
+): Failure | undefined {
+  const { id, due, event, to, floor = due } = timer;
+  instance.timers = instance.timers.filter((one) => one !== timer);
+  if (instance.timers.length === 0) instance.timers = NO_TIMERS;
+  const at = { time: due, floor };
+  if (!to) {
+    instance.clock = Math.max(instance.clock, due);
+    return foldEvent(instance, event, at, publisher);
   }
-  return json;
+  try {
+    publisher.send([publisher.messageTo(to, event, due)]);
+  } catch (error) {
+    return failureOf(instance, "TIDEMARK_OUTPUT_FAILED", `Cannot send what timer "${id}" is for`, error);
+  }
+  return undefined;
 }
 
 function failureOf({ home, key }: Instance, reason: Code, tried: string, error: unknown): Failure {

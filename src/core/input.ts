@@ -30,6 +30,8 @@ export class Input implements TopicPartition {
   end = 0;
   /** The lanes behind it: its own partition, or for a repartition topic all partitions upstream. */
   readonly lanes: Lane[];
+  /** Stands for the senders of messages, which hold no watermark. */
+  readonly aside: Lane;
   readonly #queue: Batch[] = [];
   #index = 0;
   #bytes = 0;
@@ -39,6 +41,7 @@ export class Input implements TopicPartition {
     this.topic = plan.topic;
     this.partition = partition;
     const channels = plan.definition ? [this] : plan.channels;
+    this.aside = new Lane(plan.topic, partition);
     this.lanes = channels.map(({ topic, partition }) => new Lane(topic, partition));
   }
 

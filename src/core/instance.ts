@@ -1,11 +1,33 @@
-import type { ActorDefinition } from "./actor.ts";
+import { type ActorDefinition, isOrdered } from "./actor.ts";
+import { type BareEntry, Buffer } from "./buffer.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Folder, Snapshot } from "./fold.ts";
-import { rowPrefix, timeText } from "./row.ts";
-import type { Span } from "./window.ts";
+import { parseTimedRow, rowPrefix, timeText } from "./row.ts";
+import { type Content, contentOf } from "./content.ts";
+import { NO_TIMERS, reconciled, type Timers } from "./timers.ts";
+import { isAligned, type Span } from "./window.ts";
 
 /** What a row's value begins with: the format of the row itself. */
 const ROW_FORMAT = 1;
+
+/** What not every actor has beside its state. */
+interface Extra {
+  /** Its clock. */
+  readonly c?: number;
+  /** When it had its last record, if it can expire. */
+  readonly s?: number;
+  readonly t?: Timers;
+  /** When its window has its next early update. */
+  readonly u?: number;
+}
+
+/** What an actor's row says. */
+interface Row {
+  readonly snapshot: Snapshot;
+  /** Of the machine that wrote it. */
+  readonly version: number;
+  readonly extra: Extra;
+}
 
 /** One actor of one key (and window) as it is held in memory. */
 export class Instance {
@@ -16,7 +38,22 @@ export class Instance {
   readonly row: string;
   /** The newest state; undefined when there is none: not yet, or no longer. */
   snapshot: Snapshot | undefined = undefined;
-  /** Whether its row has been looked for in the store. */
+  /** The largest event time it has seen, by a record or a timer; only kept for those whose timers count from it. */
+  clock = -Infinity;
+  /** The time of its last record; only kept for those that expire. */
+  seen = -Infinity;
+  timers: Timers = NO_TIMERS;
+  /** When its window has its next early update. */
+  update = Infinity;
+  /** Its records that wait, if its kind of actor has any. */
+  readonly buffer: Buffer | undefined;
+  /** From which watermark on it has something to do by itself; `Infinity` for never. And what the store's index says of that. */
+  due = Infinity;
+  indexed = Infinity;
+  /** How many timers it has fired after the end of all its sources, and whether it may fire no more of them. */
+  lastFirings = 0;
+  isSpent = false;
+  /** Whether its rows have been looked for in the store. */
   isLoaded = false;
   /** Whether the store has a row for it. */
   isStored = false;
@@ -30,27 +67,60 @@ export class Instance {
     this.key = key;
     this.window = window;
     this.row = row;
+    this.buffer = home.keepsRecords ? new Buffer(home.definition.name, key) : undefined;
   }
 
   /** Takes what the store has for it. */
-  load(value: string | undefined): void {
+  load(value: string | undefined, rows: readonly (readonly [string, string])[] = []): void {
     this.isLoaded = true;
     this.isStored = value !== undefined;
-    if (value !== undefined) this.snapshot = this.home.decode(value);
+    if (value !== undefined) this.#take(this.home.decode(value));
+    this.buffer?.load(rows, (entry) => this.home.contentOf(this.key, entry));
   }
 
   /** Its state is in the store now. */
   settle(): void {
     this.isDirty = false;
     this.isStored = this.snapshot !== undefined;
+    this.indexed = this.due;
+    this.buffer?.settle();
     if (this.isClosed) this.home.drop(this);
+  }
+
+  /** Forgets everything it has but the records that wait. */
+  forget(): void {
+    this.snapshot = undefined;
+    this.timers = NO_TIMERS;
+    this.clock = this.seen = -Infinity;
+    this.update = Infinity;
   }
 
   /** The value of its row, null when it has no state. */
   encode(): string | null {
     if (this.snapshot === undefined) return null;
     const { definition, folder } = this.home;
-    return JSON.stringify([ROW_FORMAT, definition.version, folder.encode(this.snapshot)]);
+    const state = folder.encode(this.snapshot);
+    const json = [ROW_FORMAT, definition.version, state];
+    if (this.clock === -Infinity && this.seen === -Infinity && this.update === Infinity) return JSON.stringify(json);
+    const extra: Extra = {
+      ...(this.clock !== -Infinity && { c: this.clock }),
+      ...(this.seen !== -Infinity && { s: this.seen }),
+      ...(this.timers.length > 0 && { t: this.timers }),
+      ...(this.update !== Infinity && { u: this.update }),
+    };
+    return JSON.stringify([...json, extra]);
+  }
+
+  #take({ snapshot, version, extra: { c, s, t, u } }: Row): void {
+    const { definition, folder } = this.home;
+    this.snapshot = snapshot;
+    this.clock = c ?? -Infinity;
+    this.seen = s ?? -Infinity;
+    this.update = u ?? Infinity;
+    this.timers = t ?? NO_TIMERS;
+    if (version !== definition.version) {
+      this.timers = reconciled(this.timers, folder, snapshot, Math.max(this.clock, 0));
+    }
   }
 }
 
@@ -63,6 +133,13 @@ export class Instances {
   readonly folder: Folder;
   /** What the names of its rows begin with. */
   readonly prefix: string;
+  /** Whether its actors have a row for their state; those of windows that keep their records have none. */
+  readonly keepsState: boolean;
+  /** Whether its actors keep records that wait. */
+  readonly keepsRecords: boolean;
+  /** Whether its actors may have something to do by themselves, beside the end of their window. */
+  readonly hasAlarms: boolean;
+  readonly isOrdered: boolean;
   readonly #limit: number;
   // Two generations instead of a list in order of use: a hit costs one look-up, and the older half is dropped at once.
   #young = new Map<string, Instance>();
@@ -73,7 +150,13 @@ export class Instances {
   constructor(definition: ActorDefinition, folder: Folder, limit: number) {
     this.definition = definition;
     this.folder = folder;
-    this.prefix = rowPrefix(definition.name, definition.window !== undefined);
+    const { name, window, expireAfterMs } = definition;
+    this.prefix = rowPrefix(isAligned(window) ? "w" : "a", name);
+    this.keepsState = !window || isAligned(window);
+    this.isOrdered = isOrdered(definition);
+    this.keepsRecords = this.isOrdered || !this.keepsState;
+    this.hasAlarms = this.keepsRecords || folder.isTimed || expireAfterMs !== undefined ||
+      isAligned(window) && window.earlyMs !== undefined;
     this.#limit = limit;
   }
 
@@ -98,8 +181,8 @@ export class Instances {
   }
 
   /** Drops one. */
-  drop({ row }: Instance): void {
-    const id = row.slice(this.prefix.length);
+  drop(instance: Instance): void {
+    const id = this.idOf(instance);
     if (!this.#young.delete(id)) this.#old.delete(id);
   }
 
@@ -113,21 +196,39 @@ export class Instances {
   /** Keeps one that somebody refers to: whoever looks for it must find this very one. */
   keep(instance: Instance): void {
     if (instance.isClosed) return;
-    const id = instance.row.slice(this.prefix.length);
+    const id = this.idOf(instance);
     this.#old.delete(id);
     this.#young.set(id, instance);
   }
 
-  /** The snapshot in a row. @throws TIDEMARK_SNAPSHOT_UNREADABLE */
-  decode(value: string): Snapshot {
-    const [format, , state] = JSON.parse(value) as [number, number, unknown];
+  /** What follows the prefix in the name of a row. */
+  idOf({ row }: Instance): string {
+    return row.slice(this.prefix.length);
+  }
+
+  /** One by what follows the prefix in its row's name. */
+  ofId(id: string): Instance {
+    const { window } = this.definition;
+    if (!isAligned(window)) return this.of(id);
+    const { time: end, rest } = parseTimedRow(id, "");
+    return this.ofWindow(rest, end - window.sizeMs, end);
+  }
+
+  /** What a record that waits stands for: an event, or a value of a join's side. */
+  contentOf(key: string, entry: BareEntry): Content {
+    return contentOf(this.definition.sources[entry.source]!, key, entry);
+  }
+
+  /** What a row says. @throws TIDEMARK_SNAPSHOT_UNREADABLE */
+  decode(value: string): Row {
+    const [format, version, state, extra = {}] = JSON.parse(value) as [number, number, unknown, Extra?];
     if (format !== ROW_FORMAT) {
       throw new TidemarkError(
         "TIDEMARK_SNAPSHOT_UNREADABLE",
         `Cannot read a snapshot of actor "${this.definition.name}": its format is ${format}, this version knows ${ROW_FORMAT}`,
       );
     }
-    return this.folder.decode(state);
+    return { snapshot: this.folder.decode(state), version, extra };
   }
 
   #find(id: string): Instance | undefined {

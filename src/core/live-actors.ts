@@ -1,12 +1,19 @@
 import type { ActorDefinition } from "./actor.ts";
+import { Alarms } from "./alarms.ts";
 import { OpenWindows, type RowRange } from "./due.ts";
-import type { Snapshot } from "./fold.ts";
-import { type Instance, Instances } from "./instance.ts";
+import type { Instance } from "./instance.ts";
+import { Instances } from "./instance.ts";
+import { compareText } from "./key.ts";
+import { nextOf } from "./next.ts";
 import { checked } from "./purity.ts";
-import { startOf } from "./window.ts";
+import { prefixEnd } from "./row.ts";
+import { type AlignedWindow, isAligned } from "./window.ts";
 
 /** What a changed actor is taken to cost until its commit. */
 const DIRTY_BYTES = 512;
+
+/** More records of one key than this are never kept. */
+const BUFFER_ROWS = 1_000_000;
 
 /** What must be read from the store before the next run. */
 export interface Reads {
@@ -14,27 +21,42 @@ export interface Reads {
   readonly ranges: readonly RowRange[];
 }
 
-/** The actors of a task as far as they are in memory: those used of late, those that changed, and the windows next to close. */
+/** What is due: a window that closes, since `at`, or something that an actor has to do by itself. */
+interface Due {
+  readonly kind: "close" | "alarm";
+  readonly instance: Instance;
+  readonly at: number;
+}
+
+/** The actors of a task as far as they are in memory: those used of late, those that changed, and those whose turn is next. */
 export class LiveActors {
   readonly #homes = new Map<ActorDefinition, Instances>();
-  /** In the order of the actors' names, which decides between windows that are due at the same time. */
-  readonly #windows: readonly OpenWindows[];
+  /** In the order of the actors' names, which decides between what is due at the same time; alarms before windows. */
+  readonly #sources: readonly (OpenWindows | Alarms)[];
+  readonly #windows = new Map<Instances, OpenWindows>();
+  readonly #alarms = new Map<Instances, Alarms>();
   /** Those that what is planned refers to. */
   #planned: Instance[] = [];
   #missing: Instance[] = [];
   #dirty: Instance[] = [];
+  #bufferBytes = 0;
   #due = -Infinity;
+  /** Who waits for the answers to {@link reads}, in its order. */
+  #asking: readonly Instance[] = [];
+  #askingSources: readonly (OpenWindows | Alarms)[] = [];
 
   constructor(actors: readonly ActorDefinition[], cacheEntries: number, development: boolean) {
     const limit = Math.ceil(cacheEntries / actors.length);
     for (const actor of actors) {
       const folder = development ? checked(actor.name, actor.folder) : actor.folder;
-      this.#homes.set(actor, new Instances(actor, folder, limit));
+      const home = new Instances(actor, folder, limit);
+      this.#homes.set(actor, home);
+      if (home.hasAlarms) this.#alarms.set(home, new Alarms(home));
+      if (isAligned(actor.window)) this.#windows.set(home, new OpenWindows(home));
     }
-    this.#windows = [...this.#homes.values()]
-      .filter(({ definition }) => definition.window)
-      .sort((a, b) => (a.definition.name < b.definition.name ? -1 : 1))
-      .map((home) => new OpenWindows(home));
+    this.#sources = [...this.#homes.values()]
+      .sort((a, b) => compareText(a.definition.name, b.definition.name))
+      .flatMap((home) => [this.#alarms.get(home) ?? [], this.#windows.get(home) ?? []].flat());
   }
 
   /** How many are held. */
@@ -46,91 +68,110 @@ export class LiveActors {
 
   /** What waits for a commit, in bytes, about. */
   get dirtyBytes(): number {
-    return this.#dirty.length * DIRTY_BYTES;
+    return this.#dirty.length * DIRTY_BYTES + this.#bufferBytes;
   }
 
-  /** A watermark below which no window is due; Infinity when none is open. */
+  /** A watermark below which nothing is due; Infinity when nothing will be. */
   get due(): number {
     return this.#due;
   }
 
+  /** The actor of a key, if its windows do not follow from the clock. */
+  find(actor: ActorDefinition, key: string): Instance {
+    return this.#plan(this.#homes.get(actor)!.of(key));
+  }
+
+  /** The actor of a key and a window. */
+  findWindow(actor: ActorDefinition, key: string, start: number, { sizeMs }: AlignedWindow): Instance {
+    return this.#plan(this.#homes.get(actor)!.ofWindow(key, start, start + sizeMs));
+  }
+
   /**
-   * Who folds an event of a key at a time; undefined when it is late: `before`, the watermark of its source partition, had
-   * passed the window's end and lateness.
+   * What has to be read before everything that is due at a watermark can be done, and all actors found are there. To be asked
+   * again after {@link supply}; undefined for nothing.
    */
-  find(actor: ActorDefinition, key: string, time: number, before: number): Instance | undefined {
-    const home = this.#homes.get(actor)!;
-    const { window } = home.definition;
-    let instance;
-    if (!window) {
-      instance = home.of(key);
-    } else {
-      const start = startOf(window, time);
-      const end = start + window.sizeMs;
-      if (before >= end + window.allowedLatenessMs) return undefined;
-      instance = home.ofWindow(key, start, end);
-    }
-    this.#planned.push(instance);
-    if (!instance.isLoaded) this.#missing.push(instance);
-    return instance;
-  }
-
-  /** What has to be read before windows up to a watermark can close and all actors found are there. Undefined for nothing. */
   reads(watermark: number): Reads | undefined {
-    const ranges = this.#windows.flatMap((windows) => windows.reads(watermark) ?? []);
-    if (ranges.length === 0 && this.#missing.length === 0) return undefined;
-    return { rows: this.#missing.map((one) => one.row), ranges };
+    const wanted = [...this.#alarms.values()].flatMap((alarms) => [...alarms.wanted(watermark)]);
+    this.#asking = [...new Set([...this.#missing, ...wanted])].filter(({ isLoaded }) => !isLoaded);
+    this.#missing = [];
+    const asked = this.#sources.flatMap((source) => {
+      const range = source.reads(watermark);
+      return range ? [{ source, range }] : [];
+    });
+    this.#askingSources = asked.map(({ source }) => source);
+    if (this.#asking.length === 0 && asked.length === 0) return undefined;
+    const buffers = this.#asking.flatMap(({ buffer }) =>
+      buffer ? [{ gte: buffer.prefix, lt: prefixEnd(buffer.prefix), limit: BUFFER_ROWS }] : []
+    );
+    return {
+      rows: this.#asking.filter(({ home }) => home.keepsState).map(({ row }) => row),
+      ranges: [...asked.map(({ range }) => range), ...buffers],
+    };
   }
 
-  /** Takes what {@link reads} asked for at the same watermark, in its order. */
+  /** Takes what {@link reads} asked for, in its order. */
   supply(
-    watermark: number,
     values: readonly (string | undefined)[],
     pages: readonly (readonly (readonly [string, string])[])[],
   ): void {
-    this.#missing.forEach((instance, index) => instance.isLoaded || instance.load(values[index]));
-    this.#missing = [];
-    const asked = this.#windows.filter((windows) => windows.reads(watermark));
-    asked.forEach((windows, index) => windows.supply(pages[index]!));
+    this.#askingSources.forEach((source, index) => source.supply(pages[index]!));
+    let value = 0;
+    let page = this.#askingSources.length;
+    for (const instance of this.#asking) {
+      instance.load(
+        instance.home.keepsState ? values[value++] : undefined,
+        instance.buffer ? pages[page++] : undefined,
+      );
+      if (instance.home.hasAlarms) instance.due = instance.indexed = nextOf(instance)?.due ?? Infinity;
+    }
     this.#findDue();
   }
 
-  /** Notes that an actor's state is not what it was. */
-  noteChange(instance: Instance, before: Snapshot | undefined): void {
+  /** Notes that an actor is not what it was. */
+  noteChange(instance: Instance, wasThere: boolean): void {
     if (!instance.isDirty) {
       instance.isDirty = true;
       this.#dirty.push(instance);
     }
-    if (before === undefined && instance.window && !instance.isStored) {
-      this.#windows.find(({ instances }) => instances === instance.home)!.add(instance);
+    if (!wasThere && instance.window && !instance.isStored && instance.snapshot !== undefined) {
+      this.#windows.get(instance.home)!.add(instance);
       this.#findDue();
     }
+    if (instance.buffer) this.#bufferBytes += instance.buffer.takeChangedBytes();
+    if (instance.home.hasAlarms) this.#noteAlarm(instance);
   }
 
   /**
-   * Takes out the next window that is due, in the order (due time, actor, key), and says since when. "reads" when that
-   * cannot be told without reading on; undefined when none is due.
+   * Takes out what is due first, in the order (due time, actor, key), alarms before windows that close. "reads" when that
+   * cannot be told without reading on; undefined when nothing is due.
    */
-  takeDue(watermark: number): { readonly instance: Instance; readonly at: number } | "reads" | undefined {
-    let first: OpenWindows | undefined;
-    for (const windows of this.#windows) {
-      if (windows.reads(watermark)) return "reads";
-      if (windows.due <= watermark && windows.due < (first?.due ?? Infinity)) first = windows;
+  takeDue(watermark: number): Due | "reads" | undefined {
+    let first: OpenWindows | Alarms | undefined;
+    for (const source of this.#sources) {
+      if (source.reads(watermark)) return "reads";
+      if (source.due <= watermark && source.due < (first?.due ?? Infinity)) first = source;
     }
     if (!first) {
       this.#findDue();
       return undefined;
     }
     const at = first.due;
-    return { instance: first.take(), at };
+    const instance = first.take();
+    if (!instance) return "reads";
+    // From here on nobody has it down for that time.
+    if (first instanceof Alarms) instance.due = NaN;
+    return { kind: first instanceof Alarms ? "alarm" : "close", instance, at };
   }
 
   /** The rows that changed since the last commit. */
-  changes(): [row: string, value: string | null][] {
-    const changes: [string, string | null][] = [];
+  changes(): (readonly [row: string, value: string | null])[] {
+    const changes: (readonly [string, string | null])[] = [];
     for (const instance of this.#dirty) {
+      const { home, buffer, isStored } = instance;
       const value = instance.encode();
-      if (value !== null || instance.isStored) changes.push([instance.row, value]);
+      if (value !== null || isStored) changes.push([instance.row, value]);
+      if (buffer) changes.push(...buffer.changes());
+      if (home.hasAlarms) changes.push(...this.#alarms.get(home)!.changes(instance));
     }
     return changes;
   }
@@ -144,14 +185,29 @@ export class LiveActors {
   settle(): void {
     for (const instance of this.#dirty) instance.settle();
     this.#dirty = [];
-    for (const windows of this.#windows) windows.settle();
+    this.#bufferBytes = 0;
+    for (const source of this.#sources) source.settle();
     for (const home of this.#homes.values()) home.trim();
     for (const instance of this.#planned) instance.home.keep(instance);
     this.#findDue();
   }
 
+  #plan(instance: Instance): Instance {
+    this.#planned.push(instance);
+    if (!instance.isLoaded) this.#missing.push(instance);
+    return instance;
+  }
+
+  #noteAlarm(instance: Instance): void {
+    const due = nextOf(instance)?.due ?? Infinity;
+    if (due === instance.due) return;
+    instance.due = due;
+    this.#alarms.get(instance.home)!.set(instance);
+    this.#findDue();
+  }
+
   #findDue(): void {
     this.#due = Infinity;
-    for (const windows of this.#windows) this.#due = Math.min(this.#due, windows.due);
+    for (const source of this.#sources) this.#due = Math.min(this.#due, source.due);
   }
 }

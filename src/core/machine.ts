@@ -1,7 +1,8 @@
 import type { AnyActorLogic, AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from "xstate";
 import { codec } from "./codec.ts";
+import { aftersOf, mayDelay } from "./delay.ts";
 import { reasonOf, TidemarkError } from "./errors.ts";
-import type { Folder, Snapshot } from "./fold.ts";
+import type { Event, Folder, Snapshot } from "./fold.ts";
 import { refusals } from "./refusals.ts";
 import { FoldScope } from "./scope.ts";
 import { shortcut } from "./shortcut.ts";
@@ -35,8 +36,6 @@ function isReducer(logic: AnyActorLogic): boolean {
     logic.start === undefined;
 }
 
-type Event = Parameters<Folder["fold"]>[2];
-
 function machineFolder(actor: string, given: AnyStateMachine): Folder {
   const findings = refusals(given);
   if (findings.length > 0) {
@@ -66,13 +65,15 @@ function machineFolder(actor: string, given: AnyStateMachine): Folder {
 
   return {
     events: machine.events.filter((type: string) => !type.startsWith("xstate.")),
-    initial: (key, emitted) => scope.run(key, emitted, enter, key, undefined),
-    fold(snapshot, key, event, emitted) {
+    initial: (key, effects) => scope.run(key, effects, enter, key, undefined),
+    fold(snapshot, key, event, effects) {
       const state = machineState(snapshot);
       if (state.status !== "active") throw finished(actor, key);
       if (knows !== undefined && !knows.has(event.type)) return snapshot;
-      return scope.run(key, emitted, step, state, event);
+      return scope.run(key, effects, step, state, event);
     },
+    isTimed: mayDelay(nodes),
+    afters: (snapshot) => aftersOf(machineState(snapshot)),
     isDone: (snapshot) => machineState(snapshot).status === "done",
     output: (snapshot) => machineState(snapshot).output,
     encode: (snapshot) => encode(machineState(snapshot)),
@@ -120,8 +121,10 @@ function reducerFolder(actor: string, logic: AnyActorLogic): Folder {
 
   return {
     events: undefined,
-    initial: (key, emitted) => scope.run(key, emitted, enter, key, undefined),
-    fold: (snapshot, key, event, emitted) => scope.run(key, emitted, step, reducerState(snapshot), event),
+    initial: (key, effects) => scope.run(key, effects, enter, key, undefined),
+    fold: (snapshot, key, event, effects) => scope.run(key, effects, step, reducerState(snapshot), event),
+    isTimed: false,
+    afters: () => new Map(),
     isDone: () => false,
     output: () => undefined,
     encode: (snapshot) => reducerState(snapshot).context,

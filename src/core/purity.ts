@@ -1,22 +1,22 @@
 import { reasonOf, TidemarkError } from "./errors.ts";
-import type { Emitted, Folder, Snapshot } from "./fold.ts";
+import type { Effect, Folder, Snapshot } from "./fold.ts";
 
 /**
  * The same folder for development: several times slower, it finds actors that would not come out the same when they are
  * replayed. Each fold runs twice, on the frozen state and, by a clock that is a day ahead, on a copy of it that went
- * through JSON. Both must agree, neither may change the state or the event, and what an actor keeps must be JSON.
+ * through JSON. Both must agree, neither may change the state or the event, and what an actor keeps or sends must be JSON.
  *
  * Its `initial` and `fold` throw TIDEMARK_FOLD_IMPURE with the actor, the event type and the first difference.
  */
 export function checked(name: string, folder: Folder): Folder {
   return {
     ...folder,
-    initial(key, emitted) {
-      const run = (out: Emitted[]) => folder.initial(key, out);
+    initial(key, effects) {
+      const run = (out: Effect[]) => folder.initial(key, out);
       const answers = [attempt(folder, run), withOtherClock(() => attempt(folder, run))] as const;
-      return agreed(folder, answers, emitted, (problem) => impure(name, "at its start", problem));
+      return agreed(folder, answers, effects, (problem) => impure(name, "at its start", problem));
     },
-    fold(snapshot, key, event, emitted) {
+    fold(snapshot, key, event, effects) {
       const report = (problem: string | undefined) => impure(name, `on "${event.type}"`, problem);
       const { context } = folder.view(snapshot);
       const twin = throughJson(folder, snapshot);
@@ -27,7 +27,7 @@ export function checked(name: string, folder: Folder): Folder {
       const second = withOtherClock(() => attempt(folder, (out) => folder.fold(twin, key, eventTwin, out)));
       report(changedInPlace(context, folder.view(twin).context, "context"));
       report(changedInPlace(event, eventTwin, "event"));
-      return agreed(folder, [first, second], emitted, report);
+      return agreed(folder, [first, second], effects, report);
     },
   };
 }
@@ -48,27 +48,34 @@ interface Attempt {
   readonly state?: unknown;
   readonly context?: unknown;
   readonly output?: unknown;
-  readonly emitted: readonly Emitted[];
+  readonly effects: readonly Effect[];
 }
 
-function attempt(folder: Folder, run: (emitted: Emitted[]) => Snapshot): Attempt {
-  const emitted: Emitted[] = [];
+function attempt(folder: Folder, run: (effects: Effect[]) => Snapshot): Attempt {
+  const effects: Effect[] = [];
   try {
-    const snapshot = run(emitted);
+    const snapshot = run(effects);
     const { state, context } = folder.view(snapshot);
     const output = folder.output(snapshot);
-    const problem = unfit(context, "context", []) ?? unfit(output, "output", []);
-    if (problem !== undefined) return { snapshot, problem, emitted };
-    return { snapshot, state, context: copied(context), output: copied(output), emitted: copied(emitted) };
+    const problem = unfit(context, "context", []) ?? unfit(output, "output", []) ?? unfitEffect(effects);
+    if (problem !== undefined) return { snapshot, problem, effects };
+    return { snapshot, state, context: copied(context), output: copied(output), effects: copied(effects) };
   } catch (thrown) {
-    return { thrown, emitted };
+    return { thrown, effects };
   }
+}
+
+/** What is wrong with an event that is kept or sent. A route makes a record of one that is emitted. */
+function unfitEffect(effects: readonly Effect[]): string | undefined {
+  return effects.map((effect, at) =>
+    effect.kind === "schedule" || effect.kind === "send" ? unfit(effect.event, `effects[${at}].event`, []) : undefined
+  ).find((problem) => problem !== undefined);
 }
 
 function agreed(
   folder: Folder,
   [first, second]: readonly [Attempt, Attempt],
-  emitted: Emitted[],
+  effects: Effect[],
   report: Report,
 ): Snapshot {
   const { snapshot } = first;
@@ -78,13 +85,13 @@ function agreed(
   }
   if (snapshot === undefined) throw first.thrown;
   report(first.problem ?? second.problem);
-  for (const part of ["state", "context", "output", "emitted"] as const) {
+  for (const part of ["state", "context", "output", "effects"] as const) {
     report(twoAnswers(first[part], second[part], part));
   }
   const text = JSON.stringify(folder.encode(snapshot));
   const again = JSON.stringify(folder.encode(throughJson(folder, snapshot)));
   if (text !== again) report(`its snapshot ${text} comes back from the store as ${again}`);
-  emitted.push(...first.emitted);
+  effects.push(...first.effects);
   return snapshot;
 }
 

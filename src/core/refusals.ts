@@ -1,9 +1,10 @@
 import type { AnyStateMachine, AnyStateNode } from "xstate";
+import { delayBounds, wholeDelay } from "./delay.ts";
 import { isReserved } from "./fold.ts";
-import { stateNodes } from "./state-nodes.ts";
+import { actionsOf, implementationOf, nameOf, stateNodes, transitionsOf } from "./state-nodes.ts";
 
-/** A built-in action as it is configured, or what one came to at run time. */
-interface Effect {
+/** A built-in action as it is configured. */
+interface Configured {
   readonly delay?: unknown;
   readonly id?: unknown;
   readonly to?: unknown;
@@ -14,7 +15,7 @@ interface Effect {
  * Undefined for an effect that can be.
  * @param type The name of XState's built-in action, or of a custom one.
  */
-export function effectRefusal(type: string, effect: Effect): string | undefined {
+export function effectRefusal(type: string, effect: Configured): string | undefined {
   switch (type) {
     case "xstate.assign":
     case "xstate.emit":
@@ -22,14 +23,13 @@ export function effectRefusal(type: string, effect: Effect): string | undefined 
     case "xstate.log":
       return undefined;
     case "xstate.raise":
-      return effect.delay === undefined ? undefined : notYet("delays a raise", "timers");
     case "xstate.cancel":
-      return notYet("cancels a delayed event", "timers");
+      return undefined;
     case "xstate.sendTo":
-      if (typeof effect.to !== "string") return notYet("uses sendTo", "timers and messages between actors");
+      if (typeof effect.to !== "string") return undefined;
       return `sends to ${
         effect.to === "#_parent" ? "a parent" : `the child "${effect.to}"`
-      }, and has none; emit the event instead and route it to the actor that shall have it`;
+      }, and has none; send to an address, or emit the event and route it to the actor that shall have it`;
     case "xstate.spawnChild":
       return "spawns a child actor; let another actor do its work and send it events";
     case "xstate.stopChild":
@@ -37,11 +37,6 @@ export function effectRefusal(type: string, effect: Effect): string | undefined 
     default:
       return `runs the custom action "${type}", and a fold has no side effects; emit an event instead and act on it where it arrives`;
   }
-}
-
-/** All that this version refuses and a later one will do, once there are event-time timers and messages to actors. */
-function notYet(what: string, missing: string): string {
-  return `${what}; ${missing} are not available yet in this version`;
 }
 
 /** A finding's place among the parts of a state, and what is wrong there. */
@@ -88,82 +83,55 @@ function systemIdFinding(place: string, systemId: string | undefined): Finding[]
 }
 
 function timerFindings(node: AnyStateNode): Finding[] {
-  return Object.keys(node.config.after ?? {}).flatMap((delay): Finding[] => {
-    const place = `after ${delay}`;
-    return [
-      [place, notYet("uses after", "timers")],
-      ...(Number.isNaN(Number(delay)) ? delayFindings(node, place, delay) : []),
-    ];
-  });
+  const delays = new Map(node.after.map(({ eventType, delay }) => [eventType, delay]));
+  return [...delays.values()].flatMap((delay) => delayFindings(node, `after ${delay}`, delay));
 }
 
 function delayFindings({ machine }: AnyStateNode, place: string, delay: unknown): Finding[] {
-  if (typeof delay !== "string" || Object.hasOwn(machine.implementations.delays, delay)) return [];
-  return [[place, `names the delay "${delay}", which has no implementation; add it to setup({ delays })`]];
-}
-
-/** What a node does, and where: its actions, and those of its transitions. */
-function* actionsOf(node: AnyStateNode): Iterable<readonly [place: string, action: unknown]> {
-  for (const action of node.entry) yield ["entry", action];
-  for (const action of node.exit) yield ["exit", action];
-  if (node.type === "compound") { for (const action of node.initial.actions) yield ["initial", action]; }
-  for (const [place, transition] of transitionsOf(node)) {
-    for (const action of transition.actions) yield [place, action];
+  const { delays } = machine.implementations;
+  const isNamed = typeof delay === "string";
+  if (isNamed && !Object.hasOwn(delays, delay)) {
+    return [[place, `names the delay "${delay}", which has no implementation; add it to setup({ delays })`]];
   }
-}
-
-type Transition = NonNullable<AnyStateNode["always"]>[number];
-
-function transitionsOf(node: AnyStateNode): (readonly [place: string, transition: Transition])[] {
-  const named = [...node.transitions].flatMap(([descriptor, transitions]) =>
-    transitions.map((transition) => [placeOf(descriptor), transition] as const)
-  );
-  return [...named, ...(node.always ?? []).map((transition) => ["always", transition] as const)];
-}
-
-function placeOf(descriptor: string): string {
-  if (descriptor.startsWith("xstate.done.state.")) return "onDone";
-  if (descriptor.startsWith("xstate.after.")) return `after ${descriptor.split(".")[2]}`;
-  return `on "${descriptor}"`;
+  const value: unknown = isNamed ? delays[delay] : delay;
+  if (value === undefined || typeof value === "function" || wholeDelay(value) !== undefined) return [];
+  return [[place, `delays by ${value}${isNamed ? `, which is "${delay}"` : ""}; give ${delayBounds}`]];
 }
 
 function actionFindings(node: AnyStateNode): Finding[] {
   return [...actionsOf(node)].flatMap(([place, action]) =>
-    isTimerOfAfter(action) ? [] : oneActionFindings(node, place, action)
+    isTimerOfAfter(node, action) ? [] : oneActionFindings(node, place, action)
   );
 }
 
 /** XState turns `after` into such a raise on entry and such a cancel on exit. */
-function isTimerOfAfter(action: unknown): boolean {
-  const { id, sendId } = action as { readonly id?: unknown; readonly sendId?: unknown };
-  return [id, sendId].some((name) => typeof name === "string" && name.startsWith("xstate.after."));
+function isTimerOfAfter(node: AnyStateNode, action: unknown): boolean {
+  const { id, sendId = id } = action as { readonly id?: unknown; readonly sendId?: unknown };
+  return node.after.some(({ eventType }) => eventType === sendId);
 }
 
 function oneActionFindings(node: AnyStateNode, place: string, action: unknown): Finding[] {
   const name = nameOf(action);
-  const { actions } = node.machine.implementations;
-  if (name !== undefined && !Object.hasOwn(actions, name)) {
+  const implementation = implementationOf(node, action) as
+    | (Configured & { readonly name?: string; readonly type?: string; readonly systemId?: string })
+    | undefined;
+  if (implementation === undefined) {
     return [[place, `names the action "${name}", which has no implementation; add it to setup({ actions })`]];
   }
-  const implementation = (name === undefined ? action : actions[name]) as Effect & {
-    readonly name?: string;
-    readonly type?: string;
-    readonly systemId?: string;
-  };
-  const { delay, id, systemId } = implementation;
+  const { delay, systemId } = implementation;
   const builtIn = "resolve" in implementation ? implementation.type : undefined;
   const refusal = effectRefusal(builtIn ?? name ?? (implementation.name || "(anonymous)"), implementation);
   const findings: Finding[] = refusal === undefined ? [] : [[place, refusal]];
-  if (delay !== undefined && id === undefined) {
-    findings.push([place, "delays an event that has no id, so that it could not be told apart; give it an id"]);
-  }
-  return [...findings, ...delayFindings(node, place, delay), ...systemIdFinding(place, systemId)];
+  if (delay !== undefined) findings.push(...idFindings(place, implementation), ...delayFindings(node, place, delay));
+  return [...findings, ...systemIdFinding(place, systemId)];
 }
 
-/** The name of an action or guard that is referred to by name. */
-function nameOf(reference: unknown): string | undefined {
-  if (typeof reference === "function") return undefined;
-  return typeof reference === "string" ? reference : (reference as { readonly type: string }).type;
+function idFindings(place: string, { id }: Configured): Finding[] {
+  if (id === undefined) {
+    return [[place, "delays an event that has no id, so that it could not be told apart; give it an id"]];
+  }
+  if (typeof id !== "string" || !isReserved(id)) return [];
+  return [[place, `delays an event by the id "${id}"; choose one that is not empty and does not begin with "xstate."`]];
 }
 
 function guardFindings(node: AnyStateNode): Finding[] {

@@ -1,18 +1,21 @@
 import { type Checkpoint, checkShape, shapeOf } from "./checkpoint.ts";
-import { deadLetter, type Failure, type Lateness, lateRecord } from "./dead-letter.ts";
+import type { ClosedWindow } from "./closed-windows.ts";
 import { forward, marker } from "./envelope.ts";
 import type { Step, Work } from "./examine.ts";
-import { closeWindow, foldEvent } from "./folding.ts";
 import { Input } from "./input.ts";
-import type { Instance } from "./instance.ts";
+import { Intake } from "./intake.ts";
 import { LiveActors, type Reads } from "./live-actors.ts";
 import { Outbox } from "./outbox.ts";
+import { OwnWork } from "./own-work.ts";
 import { Plan } from "./plan.ts";
+import { Publisher } from "./publisher.ts";
 import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
+import { findTakers } from "./takers.ts";
 import { type Counts, type Outcome, Tally } from "./tally.ts";
-import { type Delivery, type Group, internal } from "./topology.ts";
-import { watermarkFromJson, watermarkToJson } from "./watermark.ts";
-import { startOf } from "./window.ts";
+import { type ActorDelivery, type Delivery, emitterName, type Group, internal, receiver } from "./topology.ts";
+import { Undelivered } from "./undelivered.ts";
+import { isEveryIdle, watermarkFromJson, watermarkToJson } from "./watermark.ts";
+import { closeDelayMs } from "./window.ts";
 
 interface RouterOptions {
   readonly app: string;
@@ -28,8 +31,16 @@ interface RouterOptions {
   readonly development: boolean;
 }
 
-/** What {@link Router.run} stopped at: all that is planned is done; rows must be read; or a commit is due first. */
-type Progress = "done" | "reads" | "full";
+/**
+ * What {@link Router.run} stopped at: all that is planned is done; rows must be read; a commit is due first; or there is more
+ * that is due, but records should be looked after in between.
+ */
+type Progress = "done" | "reads" | "full" | "more";
+
+/** How much of what is due is done before the next record is. So no record waits long, however much is due at once. */
+const DUE_PER_RECORD = 256;
+/** The same where no record waits. */
+const DUE_PER_RUN = 4_096;
 
 /** All that one commit writes. */
 export interface Commit {
@@ -43,32 +54,40 @@ export interface Commit {
  * The step of a task: `(records, state) → (changes, outputs)`, pure and synchronous, in event time.
  *
  * The runtime offers what it read, lets the router plan, reads what {@link reads} asks for, and runs. A run can stop
- * between any two records or closing windows, so that neither a commit nor memory grows without bound; what it does not
- * do is depend on where it was stopped, or on how the records were cut into batches.
+ * between any two records or things that are due, so that neither a commit nor memory grows without bound; what it does not
+ * do is depend on where it was stopped, or on how the records were cut into batches: an actor has done all that it has to
+ * do by the watermark before it gets its next record.
  */
 export class Router {
   readonly inputs: readonly Input[];
   readonly tally = new Tally();
-  /** Windows closed since the task was started. */
-  windowsClosed = 0;
   readonly #options: RouterOptions;
   readonly #actors: LiveActors;
   readonly #outbox: Outbox;
-  readonly #deadLetters: string;
+  readonly #undelivered: Undelivered;
+  readonly #ownWork: OwnWork;
+  readonly #intake: Intake;
   readonly #plan: Plan;
   #sequence = 0;
   #watermark = -Infinity;
   #hasProgress = false;
   readonly #counts = new Map<Delivery, Counts>();
+  /** How much of what was due has been done for the step at hand. */
+  #dueDone = 0;
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    const { group, partition } = options;
+    const { app, group, partition } = options;
     this.inputs = group.inputs.map((plan) => new Input(plan, partition));
     this.#plan = new Plan(this.inputs, group);
-    this.#actors = new LiveActors(group.actors, options.cacheEntries, options.development);
-    this.#outbox = new Outbox(options.partitionsOf);
-    this.#deadLetters = internal.deadLetters(options.app);
+    const outbox = this.#outbox = new Outbox(options.partitionsOf);
+    const undelivered = this.#undelivered = new Undelivered(app, partition, outbox);
+    const outputWatermark = (actor: string) => this.#outputWatermark(actor);
+    const publisher = new Publisher({ app, group, partition, outbox, outputWatermark });
+    const actors = this.#actors = new LiveActors(group.actors, options.cacheEntries, options.development);
+    const isFull = () => this.#isFull();
+    const ownWork = this.#ownWork = new OwnWork({ actors, publisher, undelivered, isFull });
+    this.#intake = new Intake({ actors, publisher, undelivered, ownWork });
   }
 
   /** The task's watermark after what was processed. */
@@ -83,12 +102,33 @@ export class Router {
 
   /** Whether there is anything to run. */
   get isPlanned(): boolean {
-    return this.#plan.step !== undefined;
+    return this.#plan.step !== undefined || this.isDue;
+  }
+
+  /** Whether something is due that was not done yet. */
+  get isDue(): boolean {
+    const { due } = this.#actors;
+    return due <= this.#watermark && due < Infinity;
+  }
+
+  /** Windows closed since the task was started. */
+  get windowsClosed(): number {
+    return this.#ownWork.windowsClosed;
+  }
+
+  /** Dead letters written since the task was started. */
+  get deadLetters(): number {
+    return this.#undelivered.buried;
   }
 
   /** How many actors are held in memory. */
   get cached(): number {
     return this.#actors.size;
+  }
+
+  /** The windows of a key that it closed of late, the last one first. */
+  closedWindows(actor: string, key: string): ClosedWindow[] {
+    return this.#ownWork.closedWindows.of(actor, key);
   }
 
   /** Begins where a checkpoint stands. @throws TIDEMARK_TOPOLOGY_CHANGED */
@@ -123,11 +163,11 @@ export class Router {
 
   /** Plans the next records, if nothing is planned. `now` is the clock, in ms, to tell records from the future. */
   plan(now: number): void {
-    if (this.isPlanned) return;
+    if (this.#plan.step) return;
     this.#actors.release();
     for (const { works, time, before } of this.#plan.extend(now)) {
       for (const work of works) {
-        if (work.kind === "fold") work.instance = this.#actors.find(work.delivery.actor, work.key, time, before);
+        if (work.kind === "fold" || work.kind === "keep") findTakers(work, time, before, this.#actors);
       }
     }
   }
@@ -151,43 +191,65 @@ export class Router {
     }
   }
 
-  /** What has to be read before {@link run}. Undefined when nothing has. */
+  /** What has to be read before {@link run}; to be asked again after {@link supply}. Undefined when nothing has. */
   reads(): Reads | undefined {
-    return this.#actors.reads(this.#plan.watermark);
+    return this.#actors.reads(Math.max(this.#plan.watermark, this.#watermark));
   }
 
   /** Takes what {@link reads} asked for, in its order. */
   supply(values: readonly (string | undefined)[], pages: readonly (readonly (readonly [string, string])[])[]): void {
-    this.#actors.supply(this.#plan.watermark, values, pages);
+    this.#actors.supply(values, pages);
   }
 
-  /** Runs what is planned, as far as it goes. */
+  /** Runs what is planned, and what is due, as far as it goes. */
   run(): Progress {
     for (let step = this.#plan.step; step; step = this.#plan.step) {
       this.#hasProgress = true;
       if (step.watermark > this.#watermark) this.#watermark = step.watermark;
-      if (this.#watermark >= this.#actors.due) {
-        const stopped = this.#closeDue();
-        if (stopped) return stopped;
+      if (this.isDue) {
+        const stopped = this.#doDue(DUE_PER_RECORD);
+        if (stopped === "reads" || stopped === "full") return stopped;
       }
-      this.#process(step);
+      if (!this.#process(step)) return "full";
       this.#plan.shift();
+      this.#dueDone = 0;
       if (this.#isFull()) return "full";
     }
-    return "done";
+    if (!this.isDue) return "done";
+    const stopped = this.#doDue(DUE_PER_RUN) ?? "done";
+    this.#dueDone = 0;
+    return stopped;
   }
 
-  /** Adds a marker with each source partition's watermark to every repartition topic this group writes. */
+  /** Adds a marker with how far each channel has come to every repartition topic this group writes. */
   mark(now: number): void {
-    const { app, partitionsOf } = this.#options;
+    const { app, group, partition, partitionsOf } = this.#options;
     for (const { plan, lanes } of this.inputs) {
       if (!plan.definition) continue;
       const lane = lanes[0]!;
       const { watermark, isIdle } = lane.done;
       const record = marker({ channel: lane, channels: partitionsOf(lane.topic), watermark, isIdle }, now);
-      const actors = plan.deliveries.filter(({ kind }) => kind === "forward").map(({ actor }) => actor.name);
+      const actors = plan.deliveries.flatMap((one) => one.kind === "forward" ? [one.actor.name] : []);
       for (const name of new Set(actors)) this.#outbox.addToAll(internal.repartition(app, name), record);
     }
+    for (const [name, listeners] of group.listeners) {
+      const channel = { topic: emitterName(name), partition };
+      const { watermark, isIdle } = this.#outputOf(name);
+      const record = marker({ channel, channels: group.partitions, watermark, isIdle }, now);
+      const actors = [...listeners.values()].flat().map(({ actor }) => actor.name);
+      for (const listener of new Set(actors)) this.#outbox.addToAll(internal.repartition(app, listener), record);
+    }
+  }
+
+  /** What {@link mark} would say now, as text; empty for a group that tells nobody. */
+  get marks(): string {
+    const { listeners } = this.#options.group;
+    const forwards = this.inputs.filter(({ plan }) => plan.deliveries.some(({ kind }) => kind === "forward"));
+    const channels = [
+      ...forwards.map(({ lanes }) => lanes[0]!.done),
+      ...[...listeners.keys()].map((name) => this.#outputOf(name)),
+    ];
+    return channels.map(({ watermark, isIdle }) => `${watermark} ${isIdle}`).join();
   }
 
   /** Takes out all that the next commit writes. Until {@link settle} nothing may be run. */
@@ -219,6 +281,7 @@ export class Router {
   settle(): void {
     this.#sequence++;
     this.#actors.settle();
+    this.#ownWork.closedWindows.settle();
     this.#hasProgress = false;
   }
 
@@ -231,17 +294,38 @@ export class Router {
     return this.#outbox.bytes + this.#actors.dirtyBytes >= this.#options.commitBytes;
   }
 
-  #process(step: Step): void {
+  /** Before which time an actor emits nothing any more. What is due and not yet done holds it back. */
+  #outputWatermark(name: string): number {
+    const actor = this.#options.group.actors.find((one) => one.name === name)!;
+    return Math.min(this.#watermark, this.#actors.due - 1) - (actor.window ? closeDelayMs(actor.window) : 0);
+  }
+
+  #outputOf(name: string): { readonly watermark: number; readonly isIdle: boolean } {
+    return { watermark: this.#outputWatermark(name), isIdle: isEveryIdle(this.inputs) };
+  }
+
+  /**
+   * Processes a record. Answers false when a commit is due first: then nothing of it was processed, for a commit has all that
+   * a record leads to or nothing of it.
+   */
+  #process(step: Step): boolean {
+    if (!this.#intake.prepare(step, this.#watermark)) return false;
     if (step.failure) {
-      this.#bury(step, step.failure);
+      this.#undelivered.bury({ record: step.record!, from: step.lane }, step.failure);
       this.tally.of(undefined, step.lane.topic).dead++;
     }
-    for (const work of step.works) this.#countsOf(work.delivery, step.lane.topic)[this.#do(work, step)]++;
+    for (const work of step.works) {
+      const outcome = this.#do(work, step);
+      if (work.delivery.kind === "pass" || work.delivery.source !== -1) {
+        this.#countsOf(work.delivery, step.lane.topic)[outcome]++;
+      }
+    }
+    return true;
   }
 
   #countsOf(delivery: Delivery, topic: string): Counts {
     let counts = this.#counts.get(delivery);
-    if (!counts) this.#counts.set(delivery, counts = this.tally.of(delivery.actor.name, topic));
+    if (!counts) this.#counts.set(delivery, counts = this.tally.of(receiver(delivery), topic));
     return counts;
   }
 
@@ -250,72 +334,39 @@ export class Router {
       case "filtered":
         return "filtered";
       case "forward":
-        this.#forward(work, step);
+        this.#forward(work.key, work.delivery as ActorDelivery, step);
+        return "forwarded";
+      case "pass":
+        this.#pass(work, step);
         return "forwarded";
       case "dead":
-        this.#bury(step, work.failure!);
+        this.#undelivered.bury({ record: step.record!, from: step.lane }, work.failure!);
         return "dead";
       case "fold":
-        return this.#fold(work, step);
+      case "keep":
+        return this.#intake.take(work, work.delivery as ActorDelivery, step, this.#watermark);
     }
   }
 
-  #forward({ delivery: { actor, source }, key }: Work, { record, lane, before }: Step): void {
+  #forward(key: string, { actor, source }: ActorDelivery, { record, lane, before }: Step): void {
     const about = { source, channel: lane, offset: record!.offset, before };
     this.#outbox.add(internal.repartition(this.#options.app, actor.name), key, forward(record!, key, about));
   }
 
-  #fold(work: Work, step: Step): Outcome {
-    const { instance } = work;
-    if (!instance) return this.#late(work, step, "late");
-    if (instance.window) {
-      const due = instance.window.end + work.delivery.actor.window!.allowedLatenessMs;
-      if (this.#watermark >= due) return this.#late(work, step, "idleReturn");
-    }
-    const before = instance.snapshot;
-    const failure = foldEvent(instance, work.event!, step.time, this.#outbox);
-    if (instance.snapshot !== before) this.#actors.noteChange(instance, before);
-    if (!failure) return "folded";
-    this.#bury(step, failure);
-    return "dead";
+  #pass({ key, delivery, content }: Work, { time }: Step): void {
+    if (delivery.kind !== "pass") return;
+    this.#outbox.add(delivery.forward.to.name, key, { key, value: content as string, timestamp: time });
   }
 
-  #late({ delivery: { actor }, key }: Work, { record, lane, time }: Step, outcome: Outcome): Outcome {
-    if (actor.late) {
-      const reason = outcome === "late" ? "late" : "idle-return";
-      const start = startOf(actor.window!, time);
-      const lateness: Lateness = { reason, actor: actor.name, key, start, end: start + actor.window!.sizeMs };
-      this.#outbox.add(actor.late.name, key, lateRecord(record!, lane, lateness));
-    }
-    return outcome;
-  }
-
-  #bury({ record, lane }: Step, failure: Failure): void {
-    this.#outbox.add(this.#deadLetters, failure.key ?? "", deadLetter(record!, lane, failure));
-  }
-
-  /** Closes what is due. Answers why it stopped, if it did. */
-  #closeDue(): Progress | undefined {
-    for (;;) {
-      const due = this.#actors.takeDue(this.#watermark);
-      if (due === undefined || due === "reads") return due;
-      if (due.instance.snapshot !== undefined) this.#close(due.instance, due.at);
+  /** Does what is due, at most so much of it for the step at hand. Answers why it stopped before it was through. */
+  #doDue(most: number): Progress | undefined {
+    while (this.#dueDone < most) {
+      const done = this.#ownWork.doNext(this.#watermark);
+      if (done !== "done") return done;
+      this.#hasProgress = true;
+      this.#dueDone++;
       if (this.#isFull()) return "full";
     }
-  }
-
-  #close(instance: Instance, at: number): void {
-    const state = instance.encode();
-    const before = instance.snapshot;
-    const failure = closeWindow(instance, at, this.#outbox);
-    this.#actors.noteChange(instance, before);
-    instance.isClosed = true;
-    this.windowsClosed++;
-    if (!failure) return;
-    // No single record is to blame: the window's state takes its place.
-    const value = new TextEncoder().encode(state!);
-    const record = { offset: -1, timestamp: instance.window!.end - 1, key: null, value, headers: [] };
-    const from = { topic: instance.home.definition.name, partition: this.#options.partition };
-    this.#outbox.add(this.#deadLetters, instance.key, deadLetter(record, from, failure));
+    return "more";
   }
 }

@@ -1,18 +1,36 @@
 /**
  * How a task's state is laid out in rows of text, for the store and the changelog alike.
  *
- *     a!<actor>!<key>               the snapshot of an actor
- *     w!<actor>!<window end>!<key>  the snapshot of a windowed actor: in the order in which windows close
- *     ~checkpoint                   where the task stands
+ *     a!<actor>!<key>                        the snapshot of an actor
+ *     w!<actor>!<window end>!<key>           the snapshot of an actor of an aligned window: in the order in which they close
+ *     b!<actor>!<length>:<key>!<time>!<id>   a record of a key that waits for the watermark or for its match
+ *     d!<actor>!<due>!<rest>                 the next thing that an actor has to do by itself: an alarm, an early update, a record
+ *                                            that waits; <rest> is the rest of its row's name, or its key
+ *     ~checkpoint                            where the task stands
  *
  * Actor names never contain "!", so that a prefix names one actor's rows and no other's.
  */
 
 export const CHECKPOINT_ROW = "~checkpoint";
 
-/** The prefix of an actor's rows. */
-export function rowPrefix(actor: string, isWindowed: boolean): string {
-  return `${isWindowed ? "w" : "a"}!${actor}!`;
+/** What kind of rows a prefix is for: the letters above. */
+type RowKind = "a" | "w" | "b" | "d";
+
+/** The prefix of an actor's rows of one kind. */
+export function rowPrefix(kind: RowKind, actor: string): string {
+  return `${kind}!${actor}!`;
+}
+
+/** The prefix of the waiting records of a key: no other key's rows begin with it. */
+export function bufferPrefix(actor: string, key: string): string {
+  return `${rowPrefix("b", actor)}${key.length}:${key}!`;
+}
+
+/** The key that a waiting record's row belongs to. */
+export function bufferedKey(row: string, actor: string): string {
+  const from = rowPrefix("b", actor).length;
+  const colon = row.indexOf(":", from);
+  return row.slice(colon + 1, colon + 1 + Number(row.slice(from, colon)));
 }
 
 /** The first text after all texts with this prefix, which ends with "!". */
@@ -21,14 +39,15 @@ export function prefixEnd(prefix: string): string {
 }
 
 const SHIFT = 2n ** 54n;
+const TIME_LENGTH = 14;
 
 /** A time as text of 14 characters whose order is the order of times, before 1970 too. */
 export function timeText(time: number): string {
-  return (BigInt(time) + SHIFT).toString(16).padStart(14, "0");
+  return (BigInt(time) + SHIFT).toString(16).padStart(TIME_LENGTH, "0");
 }
 
-/** The window end and key of a windowed actor's row. */
-export function parseWindowRow(row: string, prefix: string): { readonly end: number; readonly key: string } {
-  const end = Number(BigInt(`0x${row.slice(prefix.length, prefix.length + 14)}`) - SHIFT);
-  return { end, key: row.slice(prefix.length + 15) };
+/** The time that a row has right after its prefix, and what follows: of a window's row its end and key. */
+export function parseTimedRow(row: string, prefix: string): { readonly time: number; readonly rest: string } {
+  const time = Number(BigInt(`0x${row.slice(prefix.length, prefix.length + TIME_LENGTH)}`) - SHIFT);
+  return { time, rest: row.slice(prefix.length + TIME_LENGTH + 1) };
 }

@@ -29,6 +29,45 @@ export function mayBreak(nodes: readonly AnyStateNode[]): boolean {
   );
 }
 
+/** What a node does, and where: its actions, and those of its transitions. */
+export function* actionsOf(node: AnyStateNode): Iterable<readonly [place: string, action: unknown]> {
+  for (const action of node.entry) yield ["entry", action];
+  for (const action of node.exit) yield ["exit", action];
+  if (node.type === "compound") { for (const action of node.initial.actions) yield ["initial", action]; }
+  for (const [place, transition] of transitionsOf(node)) {
+    for (const action of transition.actions) yield [place, action];
+  }
+}
+
+type Transition = NonNullable<AnyStateNode["always"]>[number];
+
+/** The transitions out of a node, and where it has them. */
+export function transitionsOf(node: AnyStateNode): (readonly [place: string, transition: Transition])[] {
+  const named = [...node.transitions].flatMap(([descriptor, transitions]) =>
+    transitions.map((transition) => [placeOf(node, descriptor), transition] as const)
+  );
+  return [...named, ...(node.always ?? []).map((transition) => ["always", transition] as const)];
+}
+
+function placeOf(node: AnyStateNode, descriptor: string): string {
+  if (descriptor.startsWith("xstate.done.state.")) return "onDone";
+  const timer = node.after.find(({ eventType }) => eventType === descriptor);
+  return timer === undefined ? `on "${descriptor}"` : `after ${timer.delay}`;
+}
+
+/** The name of an action or guard that is referred to by name. */
+export function nameOf(reference: unknown): string | undefined {
+  if (typeof reference === "function") return undefined;
+  return typeof reference === "string" ? reference : (reference as { readonly type: string }).type;
+}
+
+/** What an action comes to: itself, or what its name stands for; undefined for a name without an implementation. */
+export function implementationOf({ machine }: AnyStateNode, action: unknown): unknown {
+  const name = nameOf(action);
+  const { actions } = machine.implementations;
+  return name === undefined ? action : Object.hasOwn(actions, name) ? actions[name] : undefined;
+}
+
 function children(node: AnyStateNode): AnyStateNode[] {
   return Object.values(node.states) as AnyStateNode[];
 }

@@ -1,7 +1,11 @@
 /** What became of a record that was delivered to an actor. */
-export const OUTCOMES = ["folded", "filtered", "late", "idleReturn", "dead", "forwarded"] as const;
+export const OUTCOMES = ["folded", "buffered", "filtered", "late", "idleReturn", "dead", "forwarded"] as const;
 
-/** One of {@link OUTCOMES}. `late` and `idleReturn` are late records; `forwarded` went to a repartition topic. */
+/**
+ * One of {@link OUTCOMES}. `late` and `idleReturn` are late records, `forwarded` went to a repartition topic or, by a forward,
+ * to a user's. `buffered` waits for the watermark or for a match; what comes of it later is not counted here. A record that
+ * belongs to several windows is late only when it came too late for all of them.
+ */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** Records by outcome; plain fields, because they are counted for every record. */
@@ -22,7 +26,7 @@ export class Tally {
   of(actor: string | undefined, topic: string): Counts {
     const found = this.rows.find((row) => row.actor === actor && row.topic === topic);
     if (found) return found.counts;
-    const counts: Counts = { folded: 0, filtered: 0, late: 0, idleReturn: 0, dead: 0, forwarded: 0 };
+    const counts: Counts = { folded: 0, buffered: 0, filtered: 0, late: 0, idleReturn: 0, dead: 0, forwarded: 0 };
     this.rows.push({ actor, topic, counts });
     return counts;
   }

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type Duration, toMs } from "./duration.ts";
 import { TidemarkError } from "./errors.ts";
 import { checkedName } from "./name.ts";
+import { type Source, type TopicDefinition, unkeyed } from "./source.ts";
 
 /** How far the event times of a topic's records may be out of order, and when a silent partition stops counting. */
 export interface Watermark {
@@ -15,7 +16,7 @@ export interface Watermark {
 export interface TopicOptions<S extends StandardSchemaV1> {
   /** Any synchronous Standard Schema (zod, valibot, arktype …). A value that does not fit becomes a dead letter. */
   readonly schema: S;
-  /** The event time of a value in ms since 1970. Default: the record's own timestamp. */
+  /** The event time of a value in ms since 1970. Default, and for a null value: the record's own timestamp. */
   readonly time?: (value: StandardSchemaV1.InferOutput<S>) => number;
   /** Default: no disorder at all, never idle. */
   readonly watermark?: Watermark;
@@ -26,22 +27,6 @@ export interface TopicOptions<S extends StandardSchemaV1> {
    * internal topic is put in between. The claim is checked on the records that come in. Default false.
    */
   readonly partitioned?: boolean;
-}
-
-/** The one thing an actor listens to: values that have a key. */
-export interface Keyed<out V> {
-  readonly kind: "keyed";
-  /** @internal Its name is what the compiler says of a source that has no key. */
-  readonly "keyed by .by(key) or .byKey()": KeyedSource;
-  readonly "~value"?: V;
-}
-
-/** Something that becomes a keyed source. */
-export interface Source<out V> {
-  /** Keyed by what a function makes of each value. It must be pure; where it throws, the record becomes a dead letter. */
-  by(key: (value: V) => string): Keyed<V>;
-  /** Keyed by the record's own key, which must be UTF-8 text. */
-  byKey(): Keyed<V>;
 }
 
 /** Something that takes values of a type. */
@@ -55,23 +40,6 @@ export interface Sink<in V> {
 /** A topic: a source and a sink of values in JSON. */
 export interface Topic<in out V> extends Source<V>, Sink<V> {
   readonly kind: "topic";
-}
-
-/** What the engine knows of a topic, checked and in ms. */
-export interface TopicDefinition {
-  readonly name: string;
-  readonly validate: (value: unknown) => StandardSchemaV1.Result<unknown> | Promise<unknown>;
-  readonly time: ((value: unknown) => number) | undefined;
-  readonly maxOutOfOrdernessMs: number;
-  readonly idleAfterMs: number | undefined;
-  readonly maxFutureMs: number;
-  readonly partitioned: boolean;
-}
-
-/** What the engine knows of a keyed source; `key` undefined means the record's own. */
-export interface KeyedSource {
-  readonly topic: TopicDefinition;
-  readonly key: ((value: unknown) => string) | undefined;
 }
 
 /**
@@ -93,14 +61,11 @@ export function topic<S extends StandardSchemaV1>(
     maxFutureMs: toMs(maxFuture ?? { days: 1 }, `maxFuture of topic "${name}"`),
     partitioned: partitioned ?? false,
   };
-  const keyed = (key: KeyedSource["key"]) =>
-    ({ kind: "keyed", "keyed by .by(key) or .byKey()": { topic: definition, key } }) as const;
   return {
     kind: "topic",
     name,
     "~topic": definition,
-    by: (key) => keyed(key as KeyedSource["key"]),
-    byKey: () => keyed(undefined),
+    ...unkeyed((key) => ({ kind: "topic", topic: definition, key })),
   };
 }
 

@@ -35,6 +35,18 @@ export function minimum(channels: Iterable<Channel>): number {
   return active ? low : high;
 }
 
+/** Whether nothing holds the watermark any more. */
+export function isEveryIdle(inputs: Iterable<{ readonly lanes: readonly { readonly done: Channel }[] }>): boolean {
+  let some = false;
+  for (const { lanes } of inputs) {
+    for (const { done } of lanes) {
+      if (!done.isIdle) return false;
+      some = true;
+    }
+  }
+  return some;
+}
+
 /** A watermark as JSON. */
 export type WatermarkJson = number | "none" | "end";
 

@@ -1,7 +1,7 @@
-import type { ActorDefinition } from "../core/actor.ts";
+import { type ActorDefinition, isOrdered, topicsRead } from "../core/actor.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { keyFault } from "../core/key.ts";
-import type { Standing } from "../runtime/query.ts";
+import type { ActorState, Standing } from "../runtime/query.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, jsonLines } from "./answer.ts";
 import { answerElsewhere, LinesElsewhere, partitionsOf } from "./elsewhere.ts";
@@ -9,20 +9,17 @@ import type { Call } from "./route.ts";
 import { quoted } from "./target.ts";
 
 /** What an actor is, for a reader. */
-export function actorJson({ name, version, window, sources, routes, late }: ActorDefinition): object {
+export function actorJson(actor: ActorDefinition): object {
+  const { name, version, window, sources, routes, late } = actor;
+  const emitters = sources.flatMap(({ from }) => from.kind === "emitted" ? [from.actor] : []);
   return {
     name,
     kind: window ? "window" : "actor",
     version,
-    ...(window && {
-      window: {
-        kind: window.kind,
-        sizeMs: window.sizeMs,
-        offsetMs: window.offsetMs,
-        allowedLatenessMs: window.allowedLatenessMs,
-      },
-    }),
-    topics: [...new Set(sources.map(({ topic }) => topic.name))],
+    order: isOrdered(actor) ? "event-time" : "arrival",
+    ...(window && { window }),
+    topics: [...new Set(topicsRead(actor).map(({ name }) => name))],
+    ...(emitters.length > 0 && { actors: [...new Set(emitters)] }),
     routes: routes.map(({ emitted, topic }) => ({ emitted, topic: topic.name })),
     ...(late && { late: late.name }),
   };
@@ -61,7 +58,7 @@ export async function keyState(call: Call, actor: string, key: string): Promise<
   return json({ actor, ...state, standing, ...(standing && { lag: lagOf(runtime, actor, standing) }) });
 }
 
-/** The open windows of a key. */
+/** The open windows of a key, the first to close first, and those that closed of late, the last one first. */
 export async function keyWindows(call: Call, actor: string, key: string): Promise<Response> {
   const { runtime } = call;
   checkKey(key);
@@ -72,7 +69,8 @@ export async function keyWindows(call: Call, actor: string, key: string): Promis
   const elsewhere = await answerElsewhere(call, actor, key);
   if (elsewhere) return elsewhere;
   const states = await runtime.windows(actor, key);
-  return json({ actor, key, windows: states.map(({ key: _, ...rest }) => rest) });
+  const bare = ({ key: _, ...rest }: ActorState) => rest;
+  return json({ actor, key, windows: states.map(bare), closed: runtime.closedWindows(actor, key).map(bare) });
 }
 
 async function* stateLines(

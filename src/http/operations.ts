@@ -1,4 +1,4 @@
-import type { Group } from "../core/topology.ts";
+import { type Group, receiver } from "../core/topology.ts";
 import type { Task } from "../runtime/task.ts";
 import { actorJson } from "./actors.ts";
 import { answer, json } from "./answer.ts";
@@ -57,7 +57,7 @@ function groupJson({ name, changelog, partitions, inputs, actors }: Group): obje
     inputs: inputs.map(({ topic, definition, deliveries }) => ({
       topic,
       internal: definition === undefined,
-      deliveries: deliveries.map(({ kind, actor }) => ({ kind, actor: actor.name })),
+      deliveries: deliveries.map((one) => ({ kind: one.kind, actor: receiver(one) })),
     })),
   };
 }

@@ -48,7 +48,7 @@ async function* recordLines(records: ReturnType<Runtime["read"]>): AsyncGenerato
 }
 
 function checkRead(runtime: Runtime, topic: string): void {
-  const topics = new Set(runtime.actors.flatMap(({ sources }) => sources.map((source) => source.topic.name)));
+  const topics = runtime.topicsRead;
   if (topics.has(topic)) return;
   throw new TidemarkError(
     "TIDEMARK_LOG_TOPIC_UNKNOWN",

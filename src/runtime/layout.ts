@@ -1,3 +1,4 @@
+import { type ActorDefinition, topicsRead } from "../core/actor.ts";
 import type { AppDefinition } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
@@ -80,16 +81,18 @@ async function checkTopics(app: AppDefinition, log: Log, existing: ReadonlyMap<s
   const missing = [...app.topics.keys()].filter((name) => !existing.has(name));
   const problems = missing.map((name) => `create topic "${name}", it does not exist`);
   const retentions = new Map<string, number>();
-  for (const { name, window, sources } of app.actors) {
-    for (const { topic } of sources) {
-      if (!window || missing.includes(topic.name)) continue;
-      const neededMs = window.sizeMs + window.allowedLatenessMs + topic.maxOutOfOrdernessMs;
+  for (const actor of app.actors) {
+    for (const topic of topicsRead(actor)) {
+      if (missing.includes(topic.name)) continue;
+      const reachMs = reachOf(actor);
+      if (reachMs === 0) continue;
+      const neededMs = reachMs + topic.maxOutOfOrdernessMs;
       const keptMs = retentions.get(topic.name) ?? await log.retentionMs(topic.name);
       retentions.set(topic.name, keptMs);
       if (keptMs >= neededMs) continue;
       problems.push(
-        `raise the retention of topic "${topic.name}" from ${keptMs} ms to ${neededMs} at least, which is what a window of ` +
-          `actor "${name}" spans; else records may be deleted before they are read`,
+        `raise the retention of topic "${topic.name}" from ${keptMs} ms to ${neededMs} at least, which is what a window or join ` +
+          `of actor "${actor.name}" spans; else records may be deleted before they are read`,
       );
     }
   }
@@ -98,6 +101,12 @@ async function checkTopics(app: AppDefinition, log: Log, existing: ReadonlyMap<s
     missing.length > 0 ? "TIDEMARK_LOG_TOPIC_UNKNOWN" : "TIDEMARK_TOPIC_UNFIT",
     `Cannot start app "${app.name}": ${problems.join("; ")}`,
   );
+}
+
+/** How far in event time what an actor makes of one record can reach, in ms. */
+function reachOf({ window, sources }: ActorDefinition): number {
+  const joins = sources.map(({ side }) => (side ? Math.max(side.join.beforeMs, side.join.afterMs) : 0));
+  return Math.max(window ? window.sizeMs + window.allowedLatenessMs : 0, ...joins);
 }
 
 /** State that no group of now would go on with would be left behind without a word. */

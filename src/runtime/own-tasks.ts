@@ -1,6 +1,7 @@
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import type { Assignment, Membership } from "../log/log.ts";
-import { aborted, pause } from "./pause.ts";
+import type { Clock } from "./clock.ts";
+import { aborted } from "./pause.ts";
 import type { Task } from "./task.ts";
 
 /** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
@@ -16,6 +17,10 @@ const OPENING_MS = 3_000;
 interface Life {
   task: Task;
   readonly release: AbortController;
+  /** Resolves when the group gives it to this instance, though it has it already. */
+  given: PromiseWithResolvers<void>;
+  /** Whether it found its place gone, and has not committed since. */
+  hasLostPlace: boolean;
   /** Settles when it has ended, and after a release when it is closed; rejects with an error that no restart can help. */
   done: Promise<void>;
 }
@@ -26,6 +31,7 @@ interface OwnTasksOptions {
   readonly make: (name: string) => Task;
   /** Finds out what is needed to make tasks of these names. */
   readonly prepare: (names: Iterable<string>) => Promise<void>;
+  readonly clock: Clock;
   readonly onNotice: (message: string) => void;
 }
 
@@ -40,7 +46,7 @@ export class OwnTasks {
   readonly #stop = new AbortController();
   readonly #open = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<void>();
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
   #assignment: Assignment | undefined;
   /** Whether any task has begun to work: then what fails for a passing reason is no mistake in the options. */
   #hasWorked = false;
@@ -48,6 +54,7 @@ export class OwnTasks {
 
   constructor(options: OwnTasksOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.monotonic();
     this.opened = this.#open.promise;
     const { current } = options.membership;
     if (current) this.#apply(current);
@@ -132,7 +139,7 @@ export class OwnTasks {
       await Promise.allSettled(lives.filter(({ task }) => task.state === "running").map(({ done }) => done));
       const ended = new AbortController();
       void Promise.allSettled(lives.map(({ done }) => done)).then(() => ended.abort());
-      await pause(OPENING_MS, ended.signal);
+      await this.#options.clock.pause(OPENING_MS, ended.signal);
     }
   }
 
@@ -152,7 +159,7 @@ export class OwnTasks {
         return true;
       } catch (error) {
         if (!(error instanceof TidemarkError && error.retry)) throw error;
-        await pause(BACK_OFF_MS.first, this.#stop.signal);
+        await this.#options.clock.pause(BACK_OFF_MS.first, this.#stop.signal);
       }
     }
     return false;
@@ -170,6 +177,7 @@ export class OwnTasks {
     for (const name of assignment.own) {
       const before = this.#lives.get(name);
       if (!before || before.release.signal.aborted) this.#begin(name, before?.done);
+      else before.given.resolve();
     }
     this.#checkOpen();
     this.#checkEnd();
@@ -179,6 +187,8 @@ export class OwnTasks {
     const life: Life = {
       task: this.#options.make(name),
       release: new AbortController(),
+      given: Promise.withResolvers(),
+      hasLostPlace: false,
       done: Promise.resolve(before),
     };
     this.#lives.set(name, life);
@@ -199,7 +209,7 @@ export class OwnTasks {
         if (!signal.aborted && !this.#stop.signal.aborted) await this.#work(task);
       } catch (error) {
         await task.close();
-        if (!signal.aborted) await this.#judge(task, error, wait, signal);
+        if (!signal.aborted) await this.#judge(life, error, wait);
         if (!signal.aborted && !this.#stop.signal.aborted) {
           life.task = this.#options.make(task.name);
           continue;
@@ -218,26 +228,35 @@ export class OwnTasks {
   }
 
   /** Waits until a failed task may try again. @throws the error when there is no use */
-  async #judge(task: Task, error: unknown, waitMs: number, released: AbortSignal): Promise<void> {
+  async #judge(life: Life, error: unknown, waitMs: number): Promise<void> {
+    const { task, release: { signal: released } } = life;
     const { name } = task;
-    const { membership, onNotice } = this.#options;
+    const { membership, clock, onNotice } = this.#options;
     if (!(error instanceof TidemarkError)) throw error;
-    if (isTaken(task, error)) {
+    const isGone = error.code === "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE";
+    if (task.commits > 0) life.hasLostPlace = false;
+    if (error.code === "TIDEMARK_LOG_FENCED" || isGone && !life.hasLostPlace) {
+      // Who sleeps for long and then finds that what it reads was let go has lost nothing: the next owner is past it.
+      life.hasLostPlace = isGone;
+      life.given = Promise.withResolvers();
       // Somebody else has it. Whether rightly, the group knows; if so, it will say so here, too.
       const confirmed = membership.confirm().catch((reason) => {
         throw error.code === "TIDEMARK_LOG_FENCED" ? reason : error;
       });
       const own = await Promise.race([confirmed, aborted(this.#stop.signal)]);
-      if (!own?.has(name)) return await Promise.race([aborted(released), aborted(this.#stop.signal)]);
+      // It may come back without having been heard to go.
+      if (!own?.has(name)) await Promise.race([life.given.promise, aborted(released), aborted(this.#stop.signal)]);
+      if (released.aborted || this.#stop.signal.aborted) return;
     } else if (!this.#mayPass(error) || this.#stop.signal.aborted) {
       throw error;
     }
     onNotice(`Task ${name} starts again from its checkpoint in ${waitMs} ms: ${reasonOf(error)}`);
-    await pause(waitMs, AbortSignal.any([released, this.#stop.signal]));
+    await clock.pause(waitMs, AbortSignal.any([released, this.#stop.signal]));
   }
 
   #mayPass({ code, retry }: TidemarkError): boolean {
-    const isStarting = code === "TIDEMARK_LOG_IO" && performance.now() - this.#startedAt < START_WITHIN_MS;
+    const isStarting = code === "TIDEMARK_LOG_IO" &&
+      this.#options.clock.monotonic() - this.#startedAt < START_WITHIN_MS;
     return retry && (this.#hasWorked || isStarting);
   }
 
@@ -254,12 +273,4 @@ export class OwnTasks {
     if (!this.#isFinishing || !this.#assignment) return;
     if ([...this.#lives.values()].every(({ task }) => task.state === "finished")) this.#end.resolve();
   }
-}
-
-/**
- * Whether a task failed because another instance has it. Who sleeps for long and then finds that what it reads was let go
- * has not lost data: the one that has the task now is past it.
- */
-function isTaken({ commits }: Task, { code }: TidemarkError): boolean {
-  return code === "TIDEMARK_LOG_FENCED" || code === "TIDEMARK_LOG_OFFSET_OUT_OF_RANGE" && commits > 0;
 }

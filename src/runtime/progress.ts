@@ -29,7 +29,7 @@ export class RestoreProgress {
   /** Changelog records read. */
   records = 0;
   readonly #task: string;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "monotonic">;
   readonly #onNotice: (message: string) => void;
   #start = 0;
   #position = 0;
@@ -38,7 +38,7 @@ export class RestoreProgress {
   #toldAt = 0;
   #hasTold = false;
 
-  constructor(task: string, clock: Clock, onNotice: (message: string) => void) {
+  constructor(task: string, clock: Pick<Clock, "monotonic">, onNotice: (message: string) => void) {
     this.#task = task;
     this.#clock = clock;
     this.#onNotice = onNotice;

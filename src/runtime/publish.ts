@@ -36,11 +36,10 @@ export class Placement {
   /** The key that a topic's own sources would take from a value, if the topic says that it is partitioned by that. */
   impliedKey(topic: string, value: unknown): string | null {
     if (!this.#app.topics.get(topic)?.partitioned) return null;
-    const source = this.#app.actors.flatMap(({ sources }) => sources).find((one) =>
-      one.topic.name === topic && one.key
-    );
+    const sources = [...this.#app.actors.flatMap(({ sources }) => sources), ...this.#app.forwards];
+    const source = sources.find(({ from }) => from.kind === "topic" && from.topic.name === topic && from.key);
     try {
-      const key = source?.key?.(value);
+      const key = source?.from.key?.(value);
       return keyFault(key) === undefined ? key! : null;
     } catch {
       // The record is not what the topic takes; the task that reads it says so, in a dead letter.

@@ -1,11 +1,20 @@
 import type { ActorDefinition } from "../core/actor.ts";
 import type { Checkpoint } from "../core/checkpoint.ts";
+import type { Snapshot } from "../core/fold.ts";
 import { Instances } from "../core/instance.ts";
-import { parseWindowRow, prefixEnd, timeText } from "../core/row.ts";
+import {
+  bufferedKey,
+  bufferPrefix,
+  CHECKPOINT_ROW,
+  parseTimedRow,
+  prefixEnd,
+  rowPrefix,
+  timeText,
+} from "../core/row.ts";
+import { openWindows } from "../core/waiting.ts";
 import type { WatermarkJson } from "../core/watermark.ts";
 import type { Span } from "../core/window.ts";
-import { CHECKPOINT_ROW } from "../core/row.ts";
-import type { Store } from "../store/store.ts";
+import type { Row, Store } from "../store/store.ts";
 import type { StoreCheckpoint } from "./changelog.ts";
 
 /** Rows read at a time by a scan. */
@@ -13,6 +22,9 @@ const PAGE_ROWS = 1_000;
 
 /** Open windows of one key that are answered at most. */
 const WINDOWS_MAX = 1_000;
+
+/** Records of one key that are looked at, at most. */
+const EVENTS_MAX = 100_000;
 
 /** The committed state of one actor. */
 export interface ActorState {
@@ -51,15 +63,23 @@ export class ActorReader {
     return { state: value === undefined ? undefined : this.#state(key, value), standing: standingOf(checkpoint) };
   }
 
-  /** The open windows of a key, the first to close first. Skips from one window end to the next, whatever lies between. */
+  /** The open windows of a key, the first to close first. */
   async windows(key: string): Promise<ActorState[]> {
+    if (this.#instances.keepsState) return await this.#alignedWindows(key);
+    const prefix = bufferPrefix(this.#actor.name, key);
+    const rows = await this.#store.range({ gte: prefix, lt: prefixEnd(prefix), limit: EVENTS_MAX });
+    return this.#ofRecords(key, rows).slice(0, WINDOWS_MAX);
+  }
+
+  /** Skips from one window end to the next, whatever lies between. */
+  async #alignedWindows(key: string): Promise<ActorState[]> {
     const { prefix } = this.#instances;
     const found: ActorState[] = [];
     let gte = prefix;
     while (found.length < WINDOWS_MAX) {
       const [first] = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: 1 });
       if (!first) break;
-      const { end } = parseWindowRow(first[0], prefix);
+      const { time: end } = parseTimedRow(first[0], prefix);
       const [value] = await this.#store.getMany([`${prefix}${timeText(end)}!${key}`]);
       if (value !== undefined) found.push(this.#state(key, value, end));
       gte = prefixEnd(`${prefix}${timeText(end)}!`);
@@ -69,6 +89,7 @@ export class ActorReader {
 
   /** All states of the actor in the order of their rows. What is committed meanwhile may or may not be seen. */
   async *scan(): AsyncGenerator<ActorState> {
+    if (!this.#instances.keepsState) return yield* this.#scanRecords();
     const { prefix } = this.#instances;
     for (let gte = prefix;;) {
       const rows = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: PAGE_ROWS });
@@ -76,7 +97,7 @@ export class ActorReader {
         if (!this.#actor.window) {
           yield this.#state(row.slice(prefix.length), value);
         } else {
-          const { end, key } = parseWindowRow(row, prefix);
+          const { time: end, rest: key } = parseTimedRow(row, prefix);
           yield this.#state(key, value, end);
         }
       }
@@ -85,16 +106,42 @@ export class ActorReader {
     }
   }
 
+  /** Key by key, as all records of one are needed. */
+  async *#scanRecords(): AsyncGenerator<ActorState> {
+    const { name } = this.#actor;
+    const all = rowPrefix("b", name);
+    for (let gte = all;;) {
+      const [first] = await this.#store.range({ gte, lt: prefixEnd(all), limit: 1 });
+      if (!first) return;
+      const key = bufferedKey(first[0], name);
+      yield* await this.windows(key);
+      gte = prefixEnd(bufferPrefix(name, key));
+    }
+  }
+
+  #ofRecords(key: string, rows: readonly Row[]): ActorState[] {
+    const instance = this.#instances.of(key);
+    this.#instances.drop(instance);
+    instance.load(undefined, rows);
+    return openWindows(instance).flatMap(({ window, snapshot }) =>
+      snapshot ? [{ key, window: window!, ...viewOf(this.#actor, snapshot) }] : []
+    );
+  }
+
   #state(key: string, value: string, end?: number): ActorState {
-    const { window, folder } = this.#actor;
-    const { state, context } = folder.view(this.#instances.decode(value));
+    const { window } = this.#actor;
     return {
       key,
       ...(end !== undefined && { window: { start: end - window!.sizeMs, end } }),
-      ...(state !== undefined && { state }),
-      context,
+      ...viewOf(this.#actor, this.#instances.decode(value).snapshot),
     };
   }
+}
+
+/** What a person is shown of a snapshot. */
+export function viewOf({ folder }: ActorDefinition, snapshot: Snapshot): Pick<ActorState, "state" | "context"> {
+  const { state, context } = folder.view(snapshot);
+  return { ...(state !== undefined && { state }), context };
 }
 
 function standingOf(row: string | undefined): Standing | undefined {

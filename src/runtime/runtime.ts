@@ -1,4 +1,4 @@
-import type { ActorDefinition } from "../core/actor.ts";
+import { type ActorDefinition, topicsRead } from "../core/actor.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
 import type { LogRecord, TopicPartition } from "../core/record.ts";
@@ -7,9 +7,8 @@ import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
 import { type Layout, layOut } from "./layout.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
-import { pause } from "./pause.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
-import { ActorReader, type ActorState, type Standing } from "./query.ts";
+import { ActorReader, type ActorState, type Standing, viewOf } from "./query.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
 import { OwnTasks } from "./own-tasks.ts";
 import { Task, taskName } from "./task.ts";
@@ -36,7 +35,7 @@ export class Runtime implements AsyncDisposable {
     this.#placement = new Placement(settings.app["~app"], layout.partitions);
     const make = (name: string) => this.#newTask(name);
     const prepare = (names: Iterable<string>) => this.#learn(names);
-    this.#own = new OwnTasks({ membership, make, prepare, onNotice: settings.onNotice });
+    this.#own = new OwnTasks({ membership, make, prepare, clock: settings.clock, onNotice: settings.onNotice });
     this.ended = this.#own.ended;
     this.opened = this.#own.opened;
     this.#watchTopics().catch((error) => this.#own.fail(error));
@@ -50,6 +49,12 @@ export class Runtime implements AsyncDisposable {
   /** The app's actors. */
   get actors(): readonly ActorDefinition[] {
     return this.#settings.app["~app"].actors;
+  }
+
+  /** The names of the topics that the app reads. */
+  get topicsRead(): ReadonlySet<string> {
+    const { actors, forwards } = this.#settings.app["~app"];
+    return new Set([...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic)].map(({ name }) => name));
   }
 
   get topology(): Topology {
@@ -103,6 +108,20 @@ export class Runtime implements AsyncDisposable {
   /** The committed state of a windowed actor's open windows of one key; at most 1,000, the first to close first. */
   async windows(actor: string, key: string): Promise<ActorState[]> {
     return await this.#reader(actor, key).windows(key);
+  }
+
+  /**
+   * The windows of one key that closed last, the newest first, each with the state it had at its close: those among the last
+   * 1,000 that the task has closed since its start. @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
+   */
+  closedWindows(actor: string, key: string): ActorState[] {
+    const { definition, group } = this.#home(actor);
+    const { router } = this.#task(group, partitionFor(key, group.partitions));
+    return router.closedWindows(actor, key).map(({ window, snapshot }) => ({
+      key,
+      window,
+      ...viewOf(definition, snapshot),
+    }));
   }
 
   /**
@@ -181,10 +200,10 @@ export class Runtime implements AsyncDisposable {
 
   /** Looks for added partitions from time to time. */
   async #watchTopics(): Promise<void> {
-    const { log, topicsIntervalMs } = this.#settings;
+    const { log, clock, topicsIntervalMs } = this.#settings;
     const own = [...this.#settings.app["~app"].topics.keys()];
     for (;;) {
-      await pause(topicsIntervalMs, this.#own.stopping);
+      await clock.pause(topicsIntervalMs, this.#own.stopping);
       if (this.#own.stopping.aborted) return;
       const found = await log.topics(own).catch(() => undefined); // the tasks tell when the log is out of reach
       // A broker that starts or ends knows of no topics for a moment.

@@ -206,21 +206,22 @@ export class Task {
     this.#nextPoll.catch(() => {}); // its turn will tell
   }
 
-  /** Plans and runs until nothing more can be done with what was read. */
+  /** Plans and runs until nothing more can be done with what was read, or so much is due that one should look for records. */
   async #work(): Promise<void> {
     const { router } = this;
     for (;;) {
       router.plan(this.#settings.clock.now());
       if (!router.isPlanned) return;
-      const reads = router.reads();
-      if (reads) {
+      for (let reads = router.reads(); reads; reads = router.reads()) {
         const [values, pages] = await Promise.all([
           reads.rows.length > 0 ? this.#store!.getMany(reads.rows) : [],
           Promise.all(reads.ranges.map((range) => this.#store!.range(range))),
         ]);
         router.supply(values, pages);
       }
-      if (router.run() === "full" || this.#isCommitDue()) await this.#commit();
+      const stopped = router.run();
+      if (stopped === "full" || this.#isCommitDue()) await this.#commit();
+      if (stopped === "more") return;
     }
   }
 
@@ -258,17 +259,14 @@ export class Task {
   }
 
   #isMarkDue(now: number): boolean {
-    if (!this.#forwards || this.#marked === this.#marks()) return false;
-    return now - this.#markedAt >= MARK_INTERVAL_MS || this.router.watermark === Infinity;
+    if (!this.#tells || now - this.#markedAt < MARK_INTERVAL_MS && this.router.watermark < Infinity) return false;
+    return this.#marked !== this.router.marks;
   }
 
-  get #forwards(): boolean {
-    return this.group.inputs.some(({ deliveries }) => deliveries.some(({ kind }) => kind === "forward"));
-  }
-
-  /** What the next markers would say. */
-  #marks(): string {
-    return this.router.inputs.map(({ lanes }) => lanes.map(({ done }) => `${done.watermark} ${done.isIdle}`)).join();
+  /** Whether there is anybody to be told how far it is. */
+  get #tells(): boolean {
+    const { inputs, listeners } = this.group;
+    return listeners.size > 0 || inputs.some(({ deliveries }) => deliveries.some(({ kind }) => kind === "forward"));
   }
 
   #waitMs(): number {
@@ -285,7 +283,7 @@ export class Task {
     const now = clock.monotonic();
     if (this.#isMarkDue(now)) {
       this.router.mark(clock.now());
-      this.#marked = this.#marks();
+      this.#marked = this.router.marks;
       this.#markedAt = now;
     }
     const { partition } = this;

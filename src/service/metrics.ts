@@ -54,6 +54,7 @@ function instrumentsOf(provider: MeterProvider) {
   return {
     records: counter("records", "{record}", "Records delivered to an actor, by what became of them"),
     windowsClosed: counter("windows_closed", "{window}", "Windows that were closed"),
+    deadLetters: counter("dead_letters", "{record}", "Dead letters that a task has written"),
     commits: counter("commits", "{commit}", "Commits of a task"),
     restored: gauge("restored_records", "{record}", "Changelog records that the last restore of a task has read"),
     remaining: gauge(
@@ -73,6 +74,7 @@ function instrumentsOf(provider: MeterProvider) {
 function observeTask(task: Task, to: Instruments, result: BatchObservableResult): void {
   const { router } = task;
   const labels = { group: task.group.name, partition: String(task.partition) };
+  result.observe(to.deadLetters, router.deadLetters, labels);
   for (const { actor, topic, counts } of router.tally.rows) {
     for (const outcome of OUTCOMES) {
       const name = outcome === "idleReturn" ? "idle_return" : outcome;

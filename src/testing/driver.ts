@@ -5,7 +5,8 @@ import { decodeValue } from "../core/decode.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { Instances } from "../core/instance.ts";
 import type { LogRecord, NewRecord } from "../core/record.ts";
-import { parseWindowRow, rowPrefix } from "../core/row.ts";
+import { bufferPrefix, parseTimedRow, rowPrefix } from "../core/row.ts";
+import { openWindows } from "../core/waiting.ts";
 import { internal, type Topology, topology } from "../core/topology.ts";
 import type { Sink, Topic } from "../core/topic.ts";
 import type { Span } from "../core/window.ts";
@@ -77,6 +78,7 @@ export class TestDriver {
       for (const { topic } of routes) this.#sent.set(topic.name, []);
       if (late) this.#sent.set(late.name, []);
     }
+    for (const { to } of app.forwards) this.#sent.set(to.name, []);
     this.#sent.set(internal.deadLetters(app.name), []);
   }
 
@@ -136,21 +138,31 @@ export class TestDriver {
 
   /** The state of an actor without windows; undefined when it has none. @throws TIDEMARK_ACTOR_UNKNOWN */
   state<L extends AnyActorLogic>(actor: Unwindowed<L>, key: string): StateOf<L> | undefined {
-    const row = rowPrefix(actor.name, false) + key;
+    const row = rowPrefix("a", actor.name) + key;
     const value = this.#home(actor.name).rows.get(row);
     return value === undefined ? undefined : this.#view(actor.name, value) as StateOf<L>;
   }
 
   /** The open windows of a windowed actor's key, the first to close first. @throws TIDEMARK_ACTOR_UNKNOWN */
   windows<L extends AnyActorLogic>(actor: Windowed<L>, key: string): WindowStateOf<L>[] {
-    const prefix = rowPrefix(actor.name, true);
+    const definition = this.#definition(actor.name);
     const { rows } = this.#home(actor.name);
-    const { sizeMs } = this.#definition(actor.name).window!;
+    const instances = new Instances(definition, definition.folder, 0);
+    if (!instances.keepsState) {
+      const prefix = bufferPrefix(actor.name, key);
+      const instance = instances.of(key);
+      instance.load(undefined, [...rows].filter(([row]) => row.startsWith(prefix)));
+      return openWindows(instance).flatMap(({ window, snapshot }) =>
+        snapshot ? [{ window: window!, ...definition.folder.view(snapshot) as StateOf<L> }] : []
+      );
+    }
+    const { prefix } = instances;
+    const { sizeMs } = definition.window!;
     return [...rows].filter(([row]) => row.startsWith(prefix))
-      .map(([row, value]) => ({ ...parseWindowRow(row, prefix), value }))
-      .filter((one) => one.key === key)
-      .sort((a, b) => a.end - b.end)
-      .map(({ end, value }) => ({
+      .map(([row, value]) => ({ ...parseTimedRow(row, prefix), value }))
+      .filter(({ rest }) => rest === key)
+      .sort((a, b) => a.time - b.time)
+      .map(({ time: end, value }) => ({
         window: { start: end - sizeMs, end },
         ...this.#view(actor.name, value) as StateOf<L>,
       }));
@@ -211,7 +223,10 @@ export class TestDriver {
         );
       }
       for (const { topic, records } of task.work()) {
-        for (const record of records) this.#sent.get(topic)!.push(this.#append(topic, record));
+        for (const record of records) {
+          const appended = this.#append(topic, record);
+          this.#sent.get(topic)?.push(appended);
+        }
       }
     }
   }
@@ -233,7 +248,7 @@ export class TestDriver {
 
   #view(actor: string, value: string): { readonly state: unknown; readonly context: unknown } {
     const definition = this.#definition(actor);
-    return definition.folder.view(new Instances(definition, definition.folder, 0).decode(value));
+    return definition.folder.view(new Instances(definition, definition.folder, 0).decode(value).snapshot);
   }
 }
 

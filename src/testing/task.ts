@@ -11,6 +11,8 @@ export class TestTask {
   readonly router: Router;
   /** The committed rows. */
   readonly rows = new Map<string, string>();
+  /** What it told others last of how far it is. */
+  #marked = "";
 
   constructor(app: string, group: Group, development: boolean) {
     const options = { app, group, partition: 0, partitionsOf: () => 1, development };
@@ -22,11 +24,14 @@ export class TestTask {
     const { router } = this;
     // There is no clock: no record is from the future.
     for (router.plan(Infinity); router.isPlanned; router.plan(Infinity)) {
-      const reads = router.reads();
-      if (reads) {
+      for (let reads = router.reads(); reads; reads = router.reads()) {
         router.supply(reads.rows.map((row) => this.rows.get(row)), reads.ranges.map((range) => this.#range(range)));
       }
       router.run();
+    }
+    if (this.#marked !== router.marks) {
+      router.mark(0);
+      this.#marked = router.marks;
     }
     const { outputs, changes } = router.collect();
     for (const [row, value] of changes) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assign, createMachine, emit } from "xstate";
 import type { AnyStateMachine } from "xstate";
-import type { Emitted, Snapshot } from "../../src/core/fold.ts";
+import type { Effect, Snapshot } from "../../src/core/fold.ts";
 import { folder } from "../../src/core/machine.ts";
 
 /** The snapshot after some events, as text. */
@@ -16,8 +16,9 @@ function stored(machine: AnyStateMachine, ...types: string[]): string {
 /** The state value after a stored snapshot was read and one more event folded, with what that emitted. */
 function resumed(machine: AnyStateMachine, text: string, type: string): { state: unknown; emitted: unknown[] } {
   const { fold, decode, view } = folder("coded", machine);
-  const emitted: Emitted[] = [];
-  return { state: view(fold(decode(JSON.parse(text)), "k", { type }, emitted)).state, emitted };
+  const effects: Effect[] = [];
+  const { state } = view(fold(decode(JSON.parse(text)), "k", { type }, effects));
+  return { state, emitted: effects.map((effect) => effect.kind === "emit" ? effect.event : effect) };
 }
 
 const counter = createMachine({

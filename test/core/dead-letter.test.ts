@@ -58,7 +58,8 @@ test("the empty key is a key", () => {
 });
 
 test("a late record is the record byte for byte, with the window that it missed", () => {
-  const late = lateRecord(record, from, { reason: "idle-return", actor: "minutes", key: "/", start: -60_000, end: 0 });
+  const window = { start: -60_000, end: 0 };
+  const late = lateRecord(record, from, { reason: "idle-return", actor: "minutes", key: "/", window });
   assertUntouched(late);
   assert.deepEqual(added(late), {
     "late.reason": "idle-return",
@@ -69,5 +70,18 @@ test("a late record is the record byte for byte, with the window that it missed"
     "late.offset": "17",
     "late.window.start": "-60000",
     "late.window.end": "0",
+  });
+});
+
+test("a late record that missed its turn and no window names none", () => {
+  const late = lateRecord(record, from, { reason: "late", actor: "pairs", key: "", window: undefined });
+  assertUntouched(late);
+  assert.deepEqual(added(late), {
+    "late.reason": "late",
+    "late.actor": "pairs",
+    "late.key": "",
+    "late.topic": "views",
+    "late.partition": "3",
+    "late.offset": "17",
   });
 });

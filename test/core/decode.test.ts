@@ -165,9 +165,19 @@ test("a time that is missing, not finite, negative or no number is refused", () 
     assert.throws(() => eventTime(untimed, {}, timestamp, NOW), refuses("TIDEMARK_TIME_INVALID", /: it is /));
   }
   assert.throws(
-    () => eventTime(timed, null, NOW, NOW),
-    refuses("TIDEMARK_TIME_INVALID", /: its time function threw: .*null/),
+    () => eventTime(timed, undefined, NOW, NOW),
+    refuses("TIDEMARK_TIME_INVALID", /: its time function threw: .*undefined/),
   );
+});
+
+test("the time of a null value, which says nothing of it, is its record's timestamp, and that cannot vouch for itself", () => {
+  assert.equal(eventTime(timed, null, NOW, NOW), NOW);
+  assert.equal(eventTime(timed, null, NOW + DAY_MS, NOW), NOW + DAY_MS);
+  assert.throws(
+    () => eventTime(timed, null, NOW + DAY_MS + 1, NOW),
+    refuses("TIDEMARK_TIME_INVALID", /is more than 86400000 ms ahead of/),
+  );
+  assert.throws(() => eventTime(timed, null, -1, NOW), refuses("TIDEMARK_TIME_INVALID", /: it is -1/));
 });
 
 test("a time is refused when it is more than a day ahead of both the record's timestamp and the clock", () => {

@@ -9,7 +9,7 @@ import { partitionFor } from "../../src/core/hash.ts";
 import { Input } from "../../src/core/input.ts";
 import type { LogRecord, NewRecord } from "../../src/core/record.ts";
 import { topic, type TopicOptions } from "../../src/core/topic.ts";
-import { topology } from "../../src/core/topology.ts";
+import { receiver, topology } from "../../src/core/topology.ts";
 import { Channel } from "../../src/core/watermark.ts";
 import { assertRefused } from "./refusal.ts";
 import { anything } from "./sums.ts";
@@ -47,8 +47,8 @@ function examined(actors: readonly AnyActor[], value: NewRecord["value"], key: N
 }
 
 const outline = (
-  { kind, delivery, key, event, failure }: Work,
-) => [kind, delivery.actor.name, key, event ?? failure?.reason];
+  { kind, delivery, key, content, failure }: Work,
+) => [kind, receiver(delivery), key, content ?? failure?.reason];
 const listening = (name: string, source = views.by(({ url }) => url)) =>
   actor(name, logic).on(source, ({ url }) => ({ type: "view", of: url }));
 
@@ -109,11 +109,11 @@ test("a key that is none is a dead letter for that actor alone", () => {
   const keyless = listening("keyless", views.byKey());
   const numbered = listening("numbered", views.by(({ at }) => at as never));
   const { works, time } = examined([broken, listening("sound"), keyless, numbered], view("/"));
-  assert.deepEqual(works.map(({ kind, delivery, failure }) => [kind, delivery.actor.name, failure?.message]), [
+  assert.deepEqual(works.map(({ kind, delivery, failure }) => [kind, receiver(delivery), failure?.message]), [
     ["dead", "broken", "Cannot take the key of a value: no key"],
     ["fold", "sound", undefined],
-    ["dead", "keyless", "Cannot use the key of a value: a key must be text, this is null"],
-    ["dead", "numbered", "Cannot use the key of a value: a key must be text, this is number"],
+    ["dead", "keyless", "Cannot take the key of a value: a key must be text, this is null"],
+    ["dead", "numbered", "Cannot take the key of a value: a key must be text, this is number"],
   ]);
   assert.deepEqual(works[0]!.failure?.reason, "TIDEMARK_KEY_INVALID");
   assert.equal(works[0]!.failure?.actor?.name, "broken");

@@ -6,6 +6,7 @@ import type { Code } from "../../src/core/errors.ts";
 import { closeWindow, foldEvent } from "../../src/core/folding.ts";
 import { Instances } from "../../src/core/instance.ts";
 import { Outbox } from "../../src/core/outbox.ts";
+import { Publisher } from "../../src/core/publisher.ts";
 import { topic } from "../../src/core/topic.ts";
 import { tumbling, type WindowClose } from "../../src/core/window.ts";
 import { anything } from "./sums.ts";
@@ -52,32 +53,44 @@ const complete = actor("sums", machine)
 const plain = complete["~actor"];
 const windowed = complete.window(tumbling({ seconds: 1 }))["~actor"];
 
+const at = (time: number) => ({ time, floor: -Infinity });
+
 function newInstance(definition = plain) {
   const instances = new Instances(definition, definition.folder, 10);
   const one = definition === plain ? instances.of("k") : instances.ofWindow("k", 1_000, 2_000);
   one.load(undefined);
   const outbox = new Outbox(() => 1);
+  const group = {
+    name: "numbers",
+    changelog: "shop.numbers.changelog",
+    partitions: 1,
+    inputs: [],
+    actors: [definition],
+    listeners: new Map(),
+    inboxes: new Set<string>(),
+  };
+  const publisher = new Publisher({ app: "shop", group, partition: 0, outbox, outputWatermark: () => -Infinity });
   const sent = () =>
     outbox.take().flatMap(({ topic, records }) =>
       records.map(({ key, value, timestamp }) => [topic, key, JSON.parse(value as string), timestamp])
     );
-  return { one, outbox, sent };
+  return { one, publisher, sent };
 }
 
 test("an event changes the state and sends what is emitted to each topic it is routed to", () => {
-  const { one, outbox, sent } = newInstance();
-  assert.equal(foldEvent(one, { type: "add", n: 5 } as Event, 123, outbox), undefined);
-  assert.deepEqual(one.encode(), '[1,1,["open",{"sum":5}]]');
+  const { one, publisher, sent } = newInstance();
+  assert.equal(foldEvent(one, { type: "add", n: 5 } as Event, at(123), publisher), undefined);
+  assert.deepEqual(one.encode(), '[1,1,["open",{"sum":5}],{"c":123}]');
   assert.deepEqual(sent(), [["first", "k", { n: 5, key: "k", time: 123 }, 123], ["second", "k", 5, 123]]);
 });
 
 test("an actor that is done leaves nothing behind, and the next event begins anew", () => {
-  const { one, outbox } = newInstance();
-  for (const n of [1, 2]) foldEvent(one, { type: "add", n } as Event, 0, outbox);
-  foldEvent(one, { type: "end" }, 0, outbox);
+  const { one, publisher } = newInstance();
+  for (const n of [1, 2]) foldEvent(one, { type: "add", n } as Event, at(0), publisher);
+  foldEvent(one, { type: "end" }, at(0), publisher);
   assert.equal(one.snapshot, undefined);
-  foldEvent(one, { type: "add", n: 3 } as Event, 0, outbox);
-  assert.deepEqual(one.encode(), '[1,1,["open",{"sum":3}]]');
+  foldEvent(one, { type: "add", n: 3 } as Event, at(0), publisher);
+  assert.deepEqual(one.encode(), '[1,1,["open",{"sum":3}],{"c":0}]');
 });
 
 const failures: readonly (readonly [what: string, n: number, reason: Code, message: string])[] = [
@@ -99,11 +112,11 @@ const failures: readonly (readonly [what: string, n: number, reason: Code, messa
 for (const [what, n, reason, message] of failures) {
   test(`${what} leaves the state as it was and sends nothing`, () => {
     for (const hasState of [false, true]) {
-      const { one, outbox, sent } = newInstance();
-      if (hasState) foldEvent(one, { type: "add", n: 5 } as Event, 0, outbox);
+      const { one, publisher, sent } = newInstance();
+      if (hasState) foldEvent(one, { type: "add", n: 5 } as Event, at(0), publisher);
       const before = one.snapshot;
       sent();
-      const failure = foldEvent(one, { type: "add", n } as Event, 0, outbox);
+      const failure = foldEvent(one, { type: "add", n } as Event, at(0), publisher);
       assert.deepEqual(failure, { reason, message, actor: { name: "sums", version: 1 }, key: "k" });
       assert.equal(one.snapshot, before);
       assert.deepEqual(sent(), []);
@@ -112,10 +125,10 @@ for (const [what, n, reason, message] of failures) {
 }
 
 test("a map function knows the key, the output's time and the window, which close at its last ms", () => {
-  const { one, outbox, sent } = newInstance(windowed);
-  foldEvent(one, { type: "add", n: 5 } as Event, 1_500, outbox);
+  const { one, publisher, sent } = newInstance(windowed);
+  foldEvent(one, { type: "add", n: 5 } as Event, at(1_500), publisher);
   sent();
-  assert.equal(closeWindow(one, 2_000, outbox), undefined);
+  assert.equal(closeWindow(one, 2_000, publisher), undefined);
   const window = { start: 1_000, end: 2_000 };
   assert.deepEqual(sent(), [["first", "k", { n: 5, key: "k", time: 1_999, window }, 1_999], ["second", "k", 5, 1_999]]);
   assert.equal(one.snapshot, undefined);
@@ -125,9 +138,9 @@ test("a window that fails at its end is gone all the same, and the failure is to
   const broken = actor("sums", machine).to("told", first, () => {
     throw new Error("no map");
   }).window(tumbling({ seconds: 1 }))["~actor"];
-  const { one, outbox, sent } = newInstance(broken);
+  const { one, publisher, sent } = newInstance(broken);
   one.snapshot = broken.folder.initial("k", []);
-  const failure = closeWindow(one, 2_000, outbox);
+  const failure = closeWindow(one, 2_000, publisher);
   assert.equal(failure?.message, 'Cannot publish what "window.close" led to in actor "sums": no map');
   assert.deepEqual([one.snapshot, sent()], [undefined, []]);
 });

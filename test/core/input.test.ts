@@ -9,7 +9,7 @@ const record = (offset: number): LogRecord => ({ offset, timestamp: 0, key: null
 
 function newInput(): Input {
   const definition = topic("views", { schema: anything() })["~topic"];
-  return new Input({ topic: "views", definition, deliveries: [], channels: [] }, 2);
+  return new Input({ topic: "views", definition, deliveries: [], channels: [], inbox: undefined }, 2);
 }
 
 /** A batch of records at some offsets. */
@@ -95,7 +95,8 @@ test("a source partition is one channel; behind a repartition topic each upstrea
   const own = newInput();
   assert.deepEqual(own.lanes.map(({ topic, partition }) => `${topic}/${partition}`), ["views/2"]);
   const channels = [0, 1].map((partition) => ({ topic: "views", partition }));
-  const through = new Input({ topic: "shop.x.repartition", definition: undefined, deliveries: [], channels }, 5);
+  const plan = { topic: "shop.x.repartition", definition: undefined, deliveries: [], channels, inbox: undefined };
+  const through = new Input(plan, 5);
   const first = through.lane({ topic: "views", partition: 1 });
   assert.equal(through.lane({ topic: "views", partition: 1 }), first);
   through.lane({ topic: "views", partition: 2 });

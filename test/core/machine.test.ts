@@ -3,19 +3,34 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   assign,
+  cancel,
   createActor,
   createMachine,
   emit,
+  enqueueActions,
   fromCallback,
   fromObservable,
   fromPromise,
   fromTransition,
   raise,
+  sendTo,
+  setup,
 } from "xstate";
-import type { AnyActorLogic, AnyEventObject, AnyStateMachine, AnyStateNode } from "xstate";
-import type { Emitted, Snapshot } from "../../src/core/fold.ts";
+import type { AnyActorLogic, AnyEventObject, AnyStateMachine } from "xstate";
+import type { Effect, Emitted, Event, Snapshot } from "../../src/core/fold.ts";
 import { folder } from "../../src/core/machine.ts";
-import { eventTypes, randomMachine } from "./random-machine.ts";
+import {
+  eventTypes,
+  isPossible,
+  type Life,
+  type Occurrence,
+  randomMachine,
+  runLive,
+  timedMachine,
+} from "./random-machine.ts";
+
+// deno-lint-ignore no-explicit-any
+type Loose = any;
 
 /** Everything that can be seen of an actor after an event. */
 interface Seen {
@@ -46,13 +61,9 @@ function lived(machine: AnyStateMachine, key: string, events: readonly { type: s
   return seen;
 }
 
-/** Whether exactly the given states may be active in and below a state. XState has bugs by which they may not. */
-function isPossible(node: AnyStateNode, active: Set<AnyStateNode>): boolean {
-  const below = (state: AnyStateNode): AnyStateNode[] => Object.values(state.states).flatMap((s) => [s, ...below(s)]);
-  const children = (Object.values(node.states) as AnyStateNode[]).filter(({ type }) => type !== "history");
-  const [inside, outside] = [children.filter((s) => active.has(s)), children.filter((s) => !active.has(s))];
-  return active.has(node) && inside.length === ({ compound: 1, parallel: children.length }[node.type as string] ?? 0) &&
-    outside.flatMap(below).every((s) => !active.has(s)) && inside.every((s) => isPossible(s, active));
+function emittedOf(effect: Effect): Emitted {
+  assert.equal(effect.kind, "emit");
+  return effect.event as Emitted;
 }
 
 /** The same by folding. When `stored`, each snapshot goes through JSON before the next event. */
@@ -60,26 +71,35 @@ function folded(machine: AnyStateMachine, key: string, events: readonly { type: 
   const { initial, fold, isDone, output, view, encode, decode } = folder("random", machine);
   const seen: (Seen | "thrown")[] = [];
   let snapshot: Snapshot | undefined;
-  const step = (next: (emitted: Emitted[]) => Snapshot) => {
-    const emitted: Emitted[] = [];
+  const step = (next: (effects: Effect[]) => Snapshot) => {
+    const effects: Effect[] = [];
     try {
-      snapshot = next(emitted);
+      snapshot = next(effects);
     } catch {
-      assert.deepEqual(emitted, []);
+      assert.deepEqual(effects, []);
       seen.push("thrown");
       return false;
     }
     if (stored) snapshot = decode(JSON.parse(JSON.stringify(encode(snapshot))));
     const { state, context } = view(snapshot);
-    seen.push({ state: JSON.stringify(state), context, output: output(snapshot), emitted });
+    seen.push({
+      state: JSON.stringify(state),
+      context,
+      output: output(snapshot),
+      emitted: effects.map((effect) => emittedOf(effect)),
+    });
     return !isDone(snapshot);
   };
-  let goesOn = step((emitted) => initial(key, emitted));
+  let goesOn = step((effects) => initial(key, effects));
   for (const event of events) {
     if (!goesOn) break;
-    goesOn = step((emitted) => fold(snapshot!, key, event, emitted));
+    goesOn = step((effects) => fold(snapshot!, key, event, effects));
   }
   return seen;
+}
+
+function told(type: string, more: object = {}): Effect {
+  return { kind: "emit", event: { type, ...more } };
 }
 
 const events = fc.array(fc.record({ type: fc.constantFrom(...eventTypes), by: fc.nat({ max: 9 }) }), { maxLength: 12 });
@@ -95,6 +115,84 @@ test("a fold does what a live XState actor does, also when the snapshot is store
   );
 });
 
+/** What {@link runLive} does, with an engine of a few lines that does what the effects say. */
+function runFolded(machine: AnyStateMachine, history: readonly Occurrence[], until: number, stored: boolean): Life {
+  const { initial, fold, isDone, output, view, encode, decode, isTimed } = folder("random", machine);
+  const emitted: Life["emitted"][number][] = [];
+  let snapshot: Snapshot | undefined;
+  let timers: { id: string; due: number; event: Event }[] = [];
+  const work = (time: number, next: (effects: Effect[]) => Snapshot) => {
+    const effects: Effect[] = [];
+    snapshot = next(effects);
+    if (stored) snapshot = decode(JSON.parse(JSON.stringify(encode(snapshot))));
+    const sent: Event[] = [];
+    for (const effect of effects) {
+      if (effect.kind === "emit") emitted.push({ time, event: effect.event });
+      if (effect.kind === "send") sent.push(effect.event);
+      if (effect.kind === "cancel" || effect.kind === "schedule") timers = timers.filter(({ id }) => id !== effect.id);
+      if (effect.kind !== "schedule") continue;
+      assert.ok(isTimed);
+      timers.push({ id: effect.id, due: time + effect.delayMs, event: effect.event });
+    }
+    return sent;
+  };
+  const handle = (time: number, sent: Event[]) => {
+    for (let event = sent.shift(); event !== undefined && !isDone(snapshot!); event = sent.shift()) {
+      const current = event;
+      sent.push(...work(time, (effects) => fold(snapshot!, "k", current, effects)));
+    }
+  };
+  const advance = (time: number) => {
+    while (snapshot !== undefined && !isDone(snapshot)) {
+      const first = timers.toSorted((a, b) => a.due - b.due)[0];
+      if (first === undefined || first.due > time) return;
+      timers = timers.filter((timer) => timer !== first);
+      handle(first.due, [first.event]);
+    }
+  };
+  let taken = 0;
+  for (const { time, event } of history) {
+    advance(time);
+    if (snapshot === undefined) handle(time, work(time, (effects) => initial("k", effects)));
+    if (isDone(snapshot!)) break;
+    handle(time, [event]);
+    taken++;
+  }
+  advance(until);
+  const { state: value, context } = view(snapshot!);
+  return {
+    emitted,
+    taken,
+    isDone: isDone(snapshot!),
+    isBroken: false,
+    value: JSON.parse(JSON.stringify(value)),
+    context,
+    output: output(snapshot!),
+  };
+}
+
+const histories = fc.array(
+  fc.record({ gap: fc.nat({ max: 12 }), type: fc.constantFrom(...eventTypes), by: fc.nat({ max: 9 }) }),
+  { minLength: 1, maxLength: 8 },
+).map((list) => {
+  let time = 1000;
+  return list.map(({ gap, ...event }): Occurrence => ({ time: time += gap, event }));
+});
+
+test("timers and messages to itself as effects come to what a live XState actor does by its clock", () => {
+  fc.assert(
+    fc.property(timedMachine, histories, fc.nat({ max: 60 }), (machine, history, more) => {
+      const until = history.at(-1)!.time + more;
+      const life = runLive(machine, history, until);
+      fc.pre(!life.isBroken);
+      const expected = { ...life, value: JSON.parse(JSON.stringify(life.value)) };
+      assert.deepEqual(runFolded(machine, history, until, false), expected);
+      assert.deepEqual(runFolded(machine, history, until, true), expected);
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test("what entering the first state emits comes first, in order", () => {
   const machine = createMachine({
     initial: "open",
@@ -107,15 +205,15 @@ test("what entering the first state emits comes first, in order", () => {
       on: { entry: emit({ type: "arrived" }) },
     },
   });
-  const emitted: Emitted[] = [{ type: "before" }];
+  const effects: Effect[] = [told("before")];
   const { initial, view } = folder("order", machine);
-  assert.equal(view(initial("k", emitted)).state, "on");
-  assert.deepEqual(emitted, [
-    { type: "before" },
-    { type: "born" },
-    { type: "opened" },
-    { type: "went", by: "go" },
-    { type: "arrived" },
+  assert.equal(view(initial("k", effects)).state, "on");
+  assert.deepEqual(effects, [
+    told("before"),
+    told("born"),
+    told("opened"),
+    told("went", { by: "go" }),
+    told("arrived"),
   ]);
 });
 
@@ -142,9 +240,9 @@ test("an event that changes nothing gives the same snapshot back", () => {
   });
   const { initial, fold } = folder("quiet", machine);
   const snapshot = initial("k", []);
-  const emitted: Emitted[] = [];
-  for (const type of ["unknown", "big", "say"]) assert.equal(fold(snapshot, "k", { type }, emitted), snapshot);
-  assert.deepEqual(emitted, [{ type: "said" }]);
+  const effects: Effect[] = [];
+  for (const type of ["unknown", "big", "say"]) assert.equal(fold(snapshot, "k", { type }, effects), snapshot);
+  assert.deepEqual(effects, [told("said")]);
 });
 
 test("an event without a transition of its own can still set off an eventless one", () => {
@@ -195,14 +293,14 @@ test("an exception leaves the state as it was, nothing emitted, and the next fol
   });
   const { initial, fold, view } = folder("thrower", machine);
   const snapshot = initial("k", []);
-  const emitted: Emitted[] = [{ type: "before" }];
-  const bad = (type: string) => () => fold(snapshot, "k", { type, bad: true } as { type: string }, emitted);
+  const effects: Effect[] = [told("before")];
+  const bad = (type: string) => () => fold(snapshot, "k", { type, bad: true } as { type: string }, effects);
   assert.throws(bad("assigned"), RangeError);
   assert.throws(bad("guarded"), /bad event/);
-  assert.deepEqual(emitted, [{ type: "before" }]);
+  assert.deepEqual(effects, [told("before")]);
   assert.deepEqual(view(snapshot), { state: "a", context: { n: 0 } });
-  assert.deepEqual(view(fold(snapshot, "k", { type: "assigned" }, emitted)).context, { n: 9 });
-  assert.deepEqual(emitted, [{ type: "before" }, { type: "lost" }]);
+  assert.deepEqual(view(fold(snapshot, "k", { type: "assigned" }, effects)).context, { n: 9 });
+  assert.deepEqual(effects, [told("before"), told("lost")]);
 });
 
 test("an exception at the start is thrown, nothing emitted", () => {
@@ -212,8 +310,8 @@ test("an exception at the start is thrown, nothing emitted", () => {
       throw new RangeError("bad start");
     }),
   ];
-  const emitted: Emitted[] = [];
-  assert.throws(() => folder("entry", createMachine({ entry })).initial("k", emitted), RangeError);
+  const effects: Effect[] = [];
+  assert.throws(() => folder("entry", createMachine({ entry })).initial("k", effects), RangeError);
   assert.throws(
     () =>
       folder(
@@ -223,10 +321,10 @@ test("an exception at the start is thrown, nothing emitted", () => {
             throw new RangeError("bad context");
           },
         }),
-      ).initial("k", emitted),
+      ).initial("k", effects),
     RangeError,
   );
-  assert.deepEqual(emitted, []);
+  assert.deepEqual(effects, []);
 });
 
 test("a machine that would loop for ever is stopped, unless it asks for a bound of its own", () => {
@@ -287,6 +385,130 @@ test("a transition that would leave two states of one region active is an error"
   assert.equal(view(fold(snapshot, "k", { type: "one" }, [])).state, "b");
 });
 
+/** A machine with a delay of each kind. */
+const shop = setup({
+  types: { context: {} as { wait: number }, events: {} as { type: "open" | "again" | "tick" | "close"; by?: number } },
+  delays: { SOON: 100, WAIT: ({ context }) => context.wait, BY: ({ event }) => event.by ?? 1 },
+}).createMachine({
+  id: "shop",
+  context: { wait: 7 },
+  initial: "shut",
+  on: { close: ".over" },
+  states: {
+    shut: { on: { open: "open" } },
+    open: {
+      entry: emit({ type: "in" }),
+      exit: emit({ type: "out" }),
+      after: { 5.5: {}, SOON: [{ guard: () => false, target: "shut" }, { target: "shut" }], WAIT: {}, BY: {} },
+      on: { again: { target: "open", reenter: true }, tick: { actions: emit({ type: "tick" }) } },
+      initial: "inside",
+      states: { inside: { after: { 1000: { actions: assign({ wait: 8 }) } } } },
+    },
+    over: { type: "final" },
+  },
+});
+const open = "shop.open";
+const cancels = (...ids: string[]): Effect[] => ids.map((id) => ({ kind: "cancel", id: `xstate.after.${id}` }));
+const armed = (delays: Readonly<Record<string, number>>): Effect[] =>
+  Object.entries(delays).map(([id, delayMs]) => {
+    const type = `xstate.after.${id}`;
+    return { kind: "schedule", id: type, delayMs, event: { type } };
+  });
+
+test("after is a timer on entry and a cancel on exit, each with the same id, and re-entry cancels first", () => {
+  const { initial, fold, view } = folder("shop", shop);
+  const effects: Effect[] = [];
+  const on = (snapshot: Snapshot, event: Event) => {
+    effects.length = 0;
+    return fold(snapshot, "k", event, effects);
+  };
+  let snapshot = initial("k", effects);
+  assert.deepEqual(effects, []);
+  const timers = (by: number) =>
+    armed({ [`5.5.${open}`]: 6, [`SOON.${open}`]: 100, [`WAIT.${open}`]: 7, [`BY.${open}`]: by });
+  const inside = armed({ [`1000.${open}.inside`]: 1000 });
+  snapshot = on(snapshot, { type: "open", by: 3 } as Event);
+  assert.deepEqual(effects, [told("in"), ...timers(3), ...inside]);
+  snapshot = on(snapshot, { type: "tick" });
+  assert.deepEqual(effects, [told("tick")]);
+  const left = [
+    ...cancels(`1000.${open}.inside`),
+    told("out"),
+    ...cancels(`5.5.${open}`, `SOON.${open}`, `WAIT.${open}`, `BY.${open}`),
+  ];
+  snapshot = on(snapshot, { type: "again" });
+  assert.deepEqual(effects, [...left, told("in"), ...timers(1), ...inside]);
+  const inner = on(snapshot, { type: `xstate.after.1000.${open}.inside` });
+  assert.deepEqual([effects, view(inner)], [[], { state: { open: "inside" }, context: { wait: 8 } }]);
+  const shut = on(snapshot, { type: `xstate.after.SOON.${open}` });
+  assert.deepEqual([effects, view(shut).state], [left, "shut"]);
+  const over = on(snapshot, { type: "close" });
+  assert.deepEqual([effects, view(over).state], [left, "over"]);
+});
+
+test("a timer event that comes when its state is left, or is of another machine, changes nothing", () => {
+  const { initial, fold } = folder("shop", shop);
+  const snapshot = initial("k", []);
+  for (const type of [`xstate.after.SOON.${open}`, "xstate.after.LONG.shop.gone"]) {
+    const effects: Effect[] = [];
+    assert.equal(fold(snapshot, "k", { type }, effects), snapshot);
+    assert.deepEqual(effects, []);
+  }
+});
+
+test("the timers that active states ask for can be told of a snapshot, but not by an event that is gone", () => {
+  const { initial, fold, afters, encode, decode } = folder("shop", shop);
+  const shut = initial("k", []);
+  assert.deepEqual([...afters(shut)], []);
+  const opened = fold(shut, "k", { type: "open", by: 3 } as Event, []);
+  const asked = (wait: number) =>
+    Object.entries({ [`5.5.${open}`]: 6, [`SOON.${open}`]: 100, [`WAIT.${open}`]: wait, [`1000.${open}.inside`]: 1000 })
+      .map(([id, delayMs]) => [`xstate.after.${id}`, { delayMs, event: { type: `xstate.after.${id}` } }]);
+  assert.deepEqual([...afters(opened)], asked(7));
+  assert.deepEqual([...afters(decode(JSON.parse(JSON.stringify(encode(opened)))))], asked(7));
+  const later = fold(opened, "k", { type: `xstate.after.1000.${open}.inside` }, []);
+  assert.deepEqual([...afters(later)], asked(8));
+  assert.deepEqual([...afters(fold(opened, "k", { type: "close" }, []))], []);
+  const odd = setup({ delays: { TEXT: (() => "5") as never, BELOW: () => -1 } })
+    .createMachine({ initial: "a", states: { a: {}, b: { after: { TEXT: {}, BELOW: {} } } } });
+  assert.deepEqual([...folder("odd", odd).afters(folder("odd", odd).decode(["b", {}]))], []);
+  const done = createMachine({
+    type: "parallel",
+    after: { 5: {} },
+    states: { a: { initial: "b", states: { b: { type: "final" } } } },
+  });
+  const over = folder("done", done);
+  assert.deepEqual([...over.afters(over.initial("k", []))], []);
+});
+
+test("a machine may have timers when it delays anything, or can do what it likes", () => {
+  const ping = { type: "ping" };
+  const timed = (config: object) => {
+    const actions = {
+      plain: raise(ping),
+      late: raise(ping, { delay: 5, id: "x" }),
+      many: enqueueActions(() => {}),
+    };
+    return folder("timed", (setup as Loose)({ actions }).createMachine(config)).isTimed;
+  };
+  const inside = (state: object) => ({ initial: "a", states: { a: { initial: "b", states: { b: state } } } });
+  assert.equal(timed(inside({ after: { 1000: {} } })), true);
+  assert.equal(timed(inside({ entry: raise(ping, { delay: 0, id: "x" }) })), true);
+  assert.equal(timed(inside({ exit: sendTo(({ self }) => self, ping, { delay: 5, id: "x" }) })), true);
+  assert.equal(timed(inside({ on: { go: { actions: "late" } } })), true);
+  assert.equal(timed(inside({ on: { go: { actions: { type: "many" } } } })), true);
+  assert.equal(timed(inside({ always: { guard: () => false, actions: enqueueActions(() => {}) } })), true);
+  assert.equal(
+    timed(inside({
+      entry: ["plain", raise(ping), emit(ping), assign({}), cancel("x")],
+      on: { go: { actions: sendTo(({ self }) => self, ping) } },
+    })),
+    false,
+  );
+  assert.equal(folder("reducer", fromTransition((n: number) => n, 0)).isTimed, false);
+  assert.deepEqual([...folder("reducer", fromTransition((n: number) => n, 0)).afters({} as Snapshot)], []);
+});
+
 test("a reducer folds any JSON value, and gives the same snapshot back for the same state", () => {
   const steps = fromTransition(
     (state: unknown, event: { type: string; to?: unknown }) => event.type === "set" ? event.to : state,
@@ -317,11 +539,11 @@ test("a reducer gets the key as input, and what it emits is collected in order u
   );
   const { initial, fold, view } = folder("emits", logic);
   const snapshot = initial("/a", []);
-  const emitted: Emitted[] = [];
-  assert.throws(() => fold(snapshot, "/a", { type: "x", bad: true } as { type: string }, emitted), RangeError);
-  assert.deepEqual(view(fold(snapshot, "/a", { type: "x" }, emitted)).context, { key: "/a", n: 1 });
+  const effects: Effect[] = [];
+  assert.throws(() => fold(snapshot, "/a", { type: "x", bad: true } as { type: string }, effects), RangeError);
+  assert.deepEqual(view(fold(snapshot, "/a", { type: "x" }, effects)).context, { key: "/a", n: 1 });
   assert.deepEqual(view(snapshot).context, { key: "/a", n: 0 });
-  assert.deepEqual(emitted, [{ type: "first", of: "/a" }, { type: "second" }]);
+  assert.deepEqual(effects, [told("first", { of: "/a" }), told("second")]);
 });
 
 test("a reducer that forgets to return has failed", () => {

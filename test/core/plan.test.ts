@@ -32,7 +32,7 @@ function newPlan(count: number) {
         offset: offsets[index]!++,
         timestamp: 0,
         key: null,
-        value: new TextEncoder().encode(JSON.stringify(time)),
+        value: new TextEncoder().encode(JSON.stringify(Number.isNaN(time) ? "none" : time)),
         headers: [],
       }));
       const next = offsets[index]!;

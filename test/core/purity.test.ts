@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assign, createMachine, emit, fromTransition } from "xstate";
+import { assign, cancel, createMachine, emit, fromTransition, raise, sendTo } from "xstate";
 import type { AnyActorLogic } from "xstate";
-import type { Emitted, Folder, Snapshot } from "../../src/core/fold.ts";
+import { address } from "../../src/core/addressing.ts";
+import type { Effect, Folder, Snapshot } from "../../src/core/fold.ts";
 import { folder } from "../../src/core/machine.ts";
 import { checked } from "../../src/core/purity.ts";
-import { eventTypes, randomMachine } from "./random-machine.ts";
+import { eventTypes, randomMachine, timedMachine } from "./random-machine.ts";
 
 // deno-lint-ignore no-explicit-any
 type Loose = any;
@@ -16,11 +17,11 @@ function development(logic: AnyActorLogic): Folder {
 }
 
 /** Folds one event `view` in development. */
-function foldView(logic: AnyActorLogic, event: object = {}): Emitted[] {
+function foldView(logic: AnyActorLogic, event: object = {}): Effect[] {
   const { initial, fold } = development(logic);
-  const emitted: Emitted[] = [];
-  fold(initial("k", []), "k", { type: "view", ...event }, emitted);
-  return emitted;
+  const effects: Effect[] = [];
+  fold(initial("k", []), "k", { type: "view", ...event }, effects);
+  return effects;
 }
 
 function impure(message: RegExp): { code: string; message: RegExp } {
@@ -38,17 +39,17 @@ test("a pure machine does the same with and without the check", () => {
     maxLength: 8,
   });
   fc.assert(
-    fc.property(randomMachine, events, (machine, events) => {
+    fc.property(fc.oneof(randomMachine, timedMachine), events, (machine, events) => {
       const run = ({ initial, fold, isDone, encode }: Folder) => {
         const seen: unknown[] = [];
         try {
-          let emitted: Emitted[] = [];
-          let snapshot: Snapshot = initial("k", emitted);
+          let effects: Effect[] = [];
+          let snapshot: Snapshot = initial("k", effects);
           for (const event of events) {
-            seen.push(JSON.stringify(encode(snapshot)), emitted);
+            seen.push(JSON.stringify(encode(snapshot)), effects);
             if (isDone(snapshot)) break;
-            emitted = [];
-            snapshot = fold(snapshot, "k", event, emitted);
+            effects = [];
+            snapshot = fold(snapshot, "k", event, effects);
           }
         } catch (error) {
           seen.push((error as Error).message);
@@ -114,13 +115,13 @@ test("a machine that goes on by chance is found", () => {
   );
   assert.throws(
     () => foldView(by({ actions: emit(() => ({ type: "x", at: count++ })) })),
-    impure(/emitted\[0\]\.at is/),
+    impure(/effects\[0\]\.event\.at is/),
   );
   assert.throws(
     () => foldView(by({ actions: emit(() => ({ type: "x", at: new Date() })) })),
-    impure(/emitted\[0\]\.at is \d+/),
+    impure(/effects\[0\]\.event\.at is \d+/),
   );
-  assert.throws(() => foldView(by({ guard: odd, actions: emit({ type: "x" }) })), impure(/emitted\[0\] is/));
+  assert.throws(() => foldView(by({ guard: odd, actions: emit({ type: "x" }) })), impure(/effects\[0\] is/));
   assert.throws(
     () =>
       foldView(machine({ n: 0 }, () => {
@@ -134,16 +135,19 @@ test("a machine that goes on by chance is found", () => {
 test("what the second fold changes after the first has given it out is found", () => {
   const shared = { type: "x", n: 0 };
   const next = () => (shared.n++, shared);
-  assert.throws(() => foldView(createMachine({ on: { view: { actions: emit(next) } } })), impure(/emitted\[0\]\.n is/));
+  assert.throws(
+    () => foldView(createMachine({ on: { view: { actions: emit(next) } } })),
+    impure(/effects\[0\]\.event\.n is/),
+  );
   const states = { a: { on: { view: "b" } }, b: { type: "final" as const } };
   assert.throws(() => foldView(createMachine({ initial: "a", output: next, states })), impure(/output\.n is/));
 });
 
 test("values of two kinds are two answers", () => {
   const kinds: (readonly [first: unknown, second: unknown, message: RegExp])[] = [
-    [[], {}, /emitted\[0\]\.of is \[\] the first time and \{\} the second/],
-    [1n, { n: 2n }, /emitted\[0\]\.of is "1n" the first time and \{"n":"2n"\} the second/],
-    [undefined, null, /emitted\[0\]\.of is undefined the first time and null the second/],
+    [[], {}, /effects\[0\]\.event\.of is \[\] the first time and \{\} the second/],
+    [1n, { n: 2n }, /effects\[0\]\.event\.of is "1n" the first time and \{"n":"2n"\} the second/],
+    [undefined, null, /effects\[0\]\.event\.of is undefined the first time and null the second/],
   ];
   for (const [first, second, message] of kinds) {
     let times = 0;
@@ -152,6 +156,57 @@ test("values of two kinds are two answers", () => {
   }
   let times = 0;
   assert.throws(() => foldView(machine({}, () => ({ at: times++ === 0 ? 1n : 1 }))), impure(/context\.at is a bigint/));
+});
+
+test("timers and messages that differ are found", () => {
+  const odd = () => count++ % 2 === 0 ? "odd" : "even";
+  const by = (...actions: Loose[]) => createMachine({ on: { view: { actions } } });
+  const found: (readonly [machine: AnyActorLogic, message: RegExp])[] = [
+    [
+      by(raise({ type: "x" }, { id: "x", delay: () => Date.now() % 1e9 })),
+      /effects\[0\]\.delayMs is \d+ the first time/,
+    ],
+    [
+      by(raise(() => ({ type: "x", n: count++ }), { id: "x", delay: 1 })),
+      /effects\[0\]\.event\.n is \d+ the first time/,
+    ],
+    [by(raise(() => ({ type: odd() }), { id: "x", delay: 1 })), /effects\[0\]\.event\.type is "odd" the first time/],
+    [by(emit({ type: "y" }), cancel(odd)), /effects\[1\]\.id is "\w+" the first time/],
+    [by(sendTo(() => address("user", odd()), { type: "x" })), /effects\[0\]\.to\.key is "\w+" the first time/],
+    [by(sendTo(({ self }) => self, () => ({ type: odd() }))), /effects\[0\]\.event\.type is "\w+" the first time/],
+  ];
+  for (const [machine, message] of found) assert.throws(() => foldView(machine), impure(message));
+  const guard = () => count++ % 2 === 0;
+  const once = createMachine({ on: { view: { guard, actions: cancel("x") } } });
+  assert.throws(() => foldView(once), impure(/effects\[0\] is/));
+});
+
+test("what a timer or a message keeps must be JSON, and pure ones pass", () => {
+  const at = () => ({ type: "x", at: new Date(5) });
+  const by = (...actions: Loose[]) => createMachine({ on: { view: { actions } } });
+  const lost = impure(/on "view", effects\[1\]\.event\.at is a Date, which JSON cannot hold/);
+  const first = emit({ type: "y" });
+  assert.throws(() => foldView(by(first, raise(at, { id: "x", delay: 1 }))), lost);
+  assert.throws(() => foldView(by(first, sendTo(({ self }) => self, at))), lost);
+  assert.throws(() => foldView(by(first, sendTo(address("user", "bob"), at))), lost);
+  const pure = by(
+    raise({ type: "x" }, { id: "x", delay: 1 }),
+    cancel("y"),
+    sendTo(address("user", "bob"), { type: "hi", seen: undefined }),
+  );
+  assert.deepEqual(foldView(pure), [
+    { kind: "schedule", id: "x", delayMs: 1, event: { type: "x" } },
+    { kind: "cancel", id: "y" },
+    { kind: "send", event: { type: "hi", seen: undefined }, to: { actor: "user", key: "bob" } },
+  ]);
+});
+
+test("an address in a context is as good when it comes back from the store", () => {
+  const given = createMachine({
+    context: { from: address("user", "bob") },
+    on: { view: { actions: sendTo(({ context }) => context.from, { type: "hi" }) } },
+  } as Loose);
+  assert.deepEqual(foldView(given), [{ kind: "send", event: { type: "hi" }, to: { actor: "user", key: "bob" } }]);
 });
 
 test("an output that differs is found", () => {
@@ -197,11 +252,11 @@ test("a machine that changes the event in place is found", () => {
 });
 
 test("an error that has nothing to do with frozen state stays what it is", () => {
-  const emitted: Emitted[] = [];
+  const effects: Effect[] = [];
   const { initial, fold } = development(machine({}, (context) => context.missing.name));
   const snapshot = initial("k", []);
-  assert.throws(() => fold(snapshot, "k", { type: "view" }, emitted), TypeError);
-  assert.deepEqual(emitted, []);
+  assert.throws(() => fold(snapshot, "k", { type: "view" }, effects), TypeError);
+  assert.deepEqual(effects, []);
 });
 
 const cyclic: Loose = { n: 1 };
@@ -262,8 +317,9 @@ test("what a machine emits need not be JSON, as a route makes a record of it", (
   const given = createMachine({
     on: { view: { actions: emit(({ event }: Loose) => ({ type: "x", at: new Date(5), by: event.n, f: () => 1 })) } },
   });
-  const [emitted] = foldView(given, { n: NaN });
-  assert.deepEqual([emitted!.type, emitted!.at, emitted!.by], ["x", new Date(5), NaN]);
+  const [effect] = foldView(given, { n: NaN });
+  const { type, at, by } = (effect as Extract<Effect, { kind: "emit" }>).event;
+  assert.deepEqual([type, at, by], ["x", new Date(5), NaN]);
 });
 
 test("a snapshot that comes back from the store as another one is found", () => {

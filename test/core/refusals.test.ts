@@ -21,6 +21,7 @@ import {
   stopChild,
 } from "xstate";
 import type { AnyStateMachine } from "xstate";
+import { address } from "../../src/core/addressing.ts";
 import { folder } from "../../src/core/machine.ts";
 import { refusals } from "../../src/core/refusals.ts";
 
@@ -37,14 +38,15 @@ function machine(paying: object, implementations: object = {}): AnyStateMachine 
 }
 
 const paying = "(machine).open.paying";
-const timers = "timers are not available yet in this version";
-const messages = "timers and messages between actors are not available yet in this version";
 const effects = "a fold has no side effects; emit an event instead and act on it where it arrives";
 const invoked =
   "invokes a child actor; emit an event that asks for the work and listen to the event that brings its result";
 const spawned = "spawns a child actor; let another actor do its work and send it events";
-const routed = "and has none; emit the event instead and route it to the actor that shall have it";
+const routed = "and has none; send to an address, or emit the event and route it to the actor that shall have it";
 const reserved = 'listens to an event type that XState keeps for itself; choose one that does not begin with "xstate."';
+const bounds = "give a number of ms from 0 to a hundred years";
+const reservedId = (id: string) =>
+  `delays an event by the id "${id}"; choose one that is not empty and does not begin with "xstate."`;
 const anonymous = "delays an event that has no id, so that it could not be told apart; give it an id";
 
 /** What a state holds, and all that must be found there. */
@@ -129,54 +131,82 @@ const refused: Readonly<Record<string, readonly [state: object, findings: readon
     { on: { go: { guard: "self", target: "paid" } } },
     ['on "go": names the guard "self", which refers to itself; give it a condition'],
   ],
-  "after": [
-    { after: { 1000: "paid", SOON: { target: "paid", actions: "save" }, LATER: "paid" } },
+  "what an after does, and its delays": [
+    {
+      after: {
+        1000: "paid",
+        0.5: { target: "paid", actions: "save" },
+        SOON: [{ guard: "gone", target: "paid" }, { target: "paid", actions: "save" }],
+        LATER: "paid",
+        toString: "paid",
+        "-1": "paid",
+        Infinity: "paid",
+        1e13: "paid",
+        BAD: "paid",
+        TEXT: "paid",
+      },
+    },
     [
-      `after 1000: uses after; ${timers}`,
-      `after SOON: uses after; ${timers}`,
-      `after LATER: uses after; ${timers}`,
       'after LATER: names the delay "LATER", which has no implementation; add it to setup({ delays })',
+      'after toString: names the delay "toString", which has no implementation; add it to setup({ delays })',
+      `after -1: delays by -1; ${bounds}`,
+      `after Infinity: delays by Infinity; ${bounds}`,
+      `after 10000000000000: delays by 10000000000000; ${bounds}`,
+      `after BAD: delays by NaN, which is "BAD"; ${bounds}`,
+      `after TEXT: delays by 5s, which is "TEXT"; ${bounds}`,
+      `after 0.5: runs the custom action "save", and ${effects}`,
       `after SOON: runs the custom action "save", and ${effects}`,
+      'after SOON: names the guard "gone", which has no implementation; add it to setup({ guards })',
     ],
   ],
   "delayed raises": [
     {
       entry: [
-        raise(ping, { delay: 5, id: "x" }),
         raise(ping, { delay: 0 }),
         raise(ping, { delay: "LATER" as never, id: "y" }),
+        raise(ping, { delay: () => 5 }),
+        raise(ping, { delay: -5, id: "z" }),
+        raise(ping, { delay: "BAD" as never }),
+        "wait",
+        { type: "wait" },
       ],
+      on: { go: { actions: raise(ping, { delay: 5, id: "" }) } },
+      exit: raise(ping, { delay: 5, id: "xstate.after.5.x" }),
     },
     [
-      `entry: delays a raise; ${timers}`,
-      `entry: delays a raise; ${timers}`,
       `entry: ${anonymous}`,
-      `entry: delays a raise; ${timers}`,
       'entry: names the delay "LATER", which has no implementation; add it to setup({ delays })',
+      `entry: ${anonymous}`,
+      `entry: delays by -5; ${bounds}`,
+      `entry: ${anonymous}`,
+      `entry: delays by NaN, which is "BAD"; ${bounds}`,
+      `entry: ${anonymous}`,
+      `entry: ${anonymous}`,
+      `exit: ${reservedId("xstate.after.5.x")}`,
+      `on "go": ${reservedId("")}`,
     ],
   ],
-  "a cancel": [{ exit: cancel("x") }, [`exit: cancels a delayed event; ${timers}`]],
-  "a message to itself, or to an address": [
+  "delayed messages": [
     {
       entry: [
-        sendTo(({ self }) => self, ping),
-        sendTo({ actor: "user", key: "bob" } as Loose, ping),
         sendTo(({ self }) => self, ping, { delay: "SOON" as never }),
+        sendTo(address("user", "bob"), ping, { delay: 5 }),
+        sendTo("x", ping, { delay: 5 }),
       ],
     },
     [
-      `entry: uses sendTo; ${messages}`,
-      `entry: uses sendTo; ${messages}`,
-      `entry: uses sendTo; ${messages}`,
+      `entry: ${anonymous}`,
+      `entry: ${anonymous}`,
+      `entry: sends to the child "x", ${routed}`,
       `entry: ${anonymous}`,
     ],
   ],
 };
 
 const implementations = {
-  actions: { save() {}, tell: () => {}, start: spawnChild("job" as Loose) },
+  actions: { save() {}, tell: () => {}, start: spawnChild("job" as Loose), wait: raise(ping, { delay: 1 }) },
   guards: { is: () => true, both: and(["is", "hidden"]), self: not("self") },
-  delays: { SOON: 100 },
+  delays: { SOON: 100, BAD: NaN, TEXT: "5s" },
 };
 
 for (const [what, [state, findings]] of Object.entries(refused)) {
@@ -198,7 +228,7 @@ test("all findings of all states come in one error, in the order of the states",
     entry: () => {},
     states: {
       open: { id: "front", invoke: { src: job, id: "charge" } },
-      closed: { type: "parallel", states: { a: { exit: cancel("x") }, b: {} } },
+      closed: { type: "parallel", states: { a: { exit: stopChild("x") }, b: {} } },
     },
   });
   assert.deepEqual(refusals(given).map((finding) => finding.split(":")[0]), [
@@ -211,9 +241,10 @@ test("all findings of all states come in one error, in the order of the states",
 test("a machine of everything that can be folded is accepted", () => {
   const context = { n: 0 };
   const given = setup({
+    types: { context: {} as { n: number } },
     actions: { add: assign({ n: 1 }), tell: emit({ type: "told" }), many: enqueueActions(() => {}) },
     guards: { is: () => true, both: and(["is" as never, () => true]) },
-    delays: { SOON: 100 },
+    delays: { SOON: 100, DYNAMIC: ({ context }) => context.n },
   }).createMachine({
     context,
     type: "parallel",
@@ -228,6 +259,20 @@ test("a machine of everything that can be folded is accepted", () => {
         },
         onDone: { actions: assign({ n: 2 }) },
         always: { guard: not(or(["both", stateIn({ a: "x" })])), actions: "add" },
+      },
+      timers: {
+        entry: [
+          raise({ type: "go" }, { delay: 5, id: "x" }),
+          raise({ type: "go" }, { delay: "SOON", id: "y" }),
+          raise({ type: "go" }, { delay: ({ context }) => context.n, id: "z" }),
+          sendTo(({ self }) => self, { type: "go" }),
+          sendTo(({ self }) => self, { type: "go" }, { delay: 0.5, id: "self" }),
+          sendTo(address("user", "bob"), { type: "go" }),
+          sendTo(({ context }) => address("user", `${context.n}`), { type: "go" }, { delay: "DYNAMIC", id: "user" }),
+          forwardTo(() => address("user", "bob")),
+        ],
+        exit: [cancel("x"), cancel(({ context }) => `${context.n}`)],
+        after: { 0: {}, 0.5: {}, 1000: {}, SOON: {}, DYNAMIC: { actions: "tell" }, [100 * 366 * 86_400_000]: {} },
       },
       b: { on: { "*": { guard: { type: "is" }, actions: emit(() => ({ type: "b" })) }, "page.*": {} } },
     },

@@ -128,7 +128,15 @@ test("every record that an actor was given is counted under what became of it", 
           const late = expected.late.filter((one) => one.startsWith(`${name} ${topic} `)).length;
           const dead = expected.dead.filter((one) => one.startsWith(`${topic} `) && one.endsWith(` ${name}`)).length;
           const folded = rows.filter((row) => row).length - bad - late - dead;
-          assert.deepEqual(tally.of(name, topic), { folded, filtered: 0, late, idleReturn: 0, dead, forwarded: 0 });
+          assert.deepEqual(tally.of(name, topic), {
+            folded,
+            filtered: 0,
+            late,
+            idleReturn: 0,
+            buffered: 0,
+            dead,
+            forwarded: 0,
+          });
         }
       }
     }),
@@ -245,6 +253,7 @@ test("markers alone are progress, and nothing is none", () => {
 test("a source is over only once it was read to its end", () => {
   const { task } = worldOf([[5, "a"], [25, "b"]]);
   task.open();
+  task.work(new Choices([]));
   task.router.finish("numbers");
   task.router.idle("numbers");
   assert.deepEqual([task.router.isPlanned, task.router.watermark], [false, -Infinity]);

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createMachine } from "xstate";
 import { folder } from "../../src/core/machine.ts";
-import { areConsistent, mayBreak, stateNodes } from "../../src/core/state-nodes.ts";
+import {
+  actionsOf,
+  areConsistent,
+  implementationOf,
+  mayBreak,
+  stateNodes,
+  transitionsOf,
+} from "../../src/core/state-nodes.ts";
 
 const { root } = createMachine({
   id: "m",
@@ -64,4 +71,51 @@ test("a transition out of a parallel state into its own history, after which XSt
     message: /own history/,
   });
   assert.deepEqual(view(snapshot).state, { a: { p: {} } });
+});
+
+test("actions and transitions come with the place where a node has them", () => {
+  const config = {
+    initial: { target: "b", actions: "i" },
+    states: { b: { type: "final" } },
+    entry: ["e", { type: "f" }],
+    exit: "x",
+    on: { go: [{ actions: "g" }, { target: ".b" }], "*": { actions: ["s", "t"] } },
+    after: { 0.5: { actions: "h" }, "A.B": { actions: "j" } },
+    always: { guard: () => false, actions: "a" },
+    onDone: { actions: "d" },
+  };
+  const machine = createMachine({ id: "m", ...config } as never, { delays: { "A.B": 5 } } as never);
+  const shown = [...actionsOf(machine.root)].map((
+    [place, action],
+  ) => [place, implementationOf(machine.root, action) ?? action]);
+  assert.deepEqual(shown.filter(([, action]) => typeof action !== "function"), [
+    ["entry", "e"],
+    ["entry", { type: "f" }],
+    ["exit", "x"],
+    ["initial", "i"],
+    ['on "go"', "g"],
+    ['on "*"', "s"],
+    ['on "*"', "t"],
+    ["onDone", "d"],
+    ["after 0.5", "h"],
+    ["after A.B", "j"],
+    ["always", "a"],
+  ]);
+  assert.deepEqual(shown.filter(([, action]) => typeof action === "function").map(([place]) => place), [
+    "entry",
+    "entry",
+    "exit",
+    "exit",
+  ]);
+  const places = transitionsOf(machine.root).map(([place]) => place);
+  assert.deepEqual(places, ['on "go"', 'on "go"', 'on "*"', "onDone", "after 0.5", "after A.B", "always"]);
+});
+
+test("a name stands for its implementation", () => {
+  const save = () => {};
+  const { root } = createMachine({ entry: "save" }, { actions: { save } });
+  assert.equal(implementationOf(root, "save"), save);
+  assert.equal(implementationOf(root, { type: "save" }), save);
+  assert.equal(implementationOf(root, save), save);
+  for (const name of ["lost", "toString", "__proto__"]) assert.equal(implementationOf(root, name), undefined);
 });

@@ -4,7 +4,7 @@ import { fromTransition } from "xstate";
 import { actor } from "../../src/core/actor.ts";
 import { app } from "../../src/core/app.ts";
 import { topic } from "../../src/core/topic.ts";
-import { type Topology, topology } from "../../src/core/topology.ts";
+import { type Delivery, type Topology, topology } from "../../src/core/topology.ts";
 import { assertRefused } from "./refusal.ts";
 import { anything } from "./sums.ts";
 
@@ -35,9 +35,13 @@ function outline({ groups }: Topology): Record<string, Record<string, string>> {
     `${name} x${partitions}`,
     Object.fromEntries(inputs.map(({ topic, definition, deliveries }) => {
       assert.equal(definition?.name, topic.startsWith("shop.") ? undefined : topic);
-      return [topic, deliveries.map(({ kind, actor, source }) => `${kind} ${actor.name}.${source}`).join(", ")];
+      return [topic, deliveries.map(words).join(", ")];
     })),
   ]));
+}
+
+function words(one: Delivery): string {
+  return one.kind === "pass" ? `pass ${one.forward.name}` : `${one.kind} ${one.actor.name}.${one.source}`;
 }
 
 test("a topic of one partition is read directly", () => {

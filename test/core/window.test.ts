@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TidemarkError } from "../../src/core/errors.ts";
-import { startOf, tumbling } from "../../src/core/window.ts";
+import { isAligned, lastStart, tumbling, type Window } from "../../src/core/window.ts";
+
+function startOf(window: Window, time: number): number {
+  assert.ok(isAligned(window));
+  return lastStart(window, time);
+}
 
 test("a time belongs to the window that begins at or before it and ends after it, before 1970 too", () => {
   const minute = tumbling({ minutes: 1 });
@@ -46,8 +51,10 @@ test("a window says what it was given in ms", () => {
   assert.deepEqual(tumbling({ hours: 1 }, { offset: { minutes: 30 }, allowedLateness: { seconds: 5 } }), {
     kind: "tumbling",
     sizeMs: 3_600_000,
+    everyMs: 3_600_000,
     offsetMs: 1_800_000,
     allowedLatenessMs: 5_000,
+    earlyMs: undefined,
   });
 });
 
@@ -57,7 +64,7 @@ test("a window without length, an offset as long as the window and a negative la
     [() => tumbling({ seconds: -1 }), /as a window's size: /],
     [
       () => tumbling({ seconds: 1 }, { offset: { seconds: 1 } }),
-      /^Cannot use 1000 ms as a window's offset: it must be smaller than the size of 1000 ms$/,
+      /^Cannot use 1000 ms as a window's offset: it must be smaller than 1000 ms, from one start to the next$/,
     ],
     [() => tumbling({ seconds: 1 }, { offset: { seconds: -1 } }), /as a window's offset: /],
     [() => tumbling({ seconds: 1 }, { allowedLateness: { seconds: -1 } }), /as a window's allowed lateness: /],

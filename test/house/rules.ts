@@ -237,14 +237,18 @@ export const noDeadExports: Rule = (house) => {
   });
 };
 
-/** `test/core/app.test.ts` tests `src/core/app.ts` or the folder `src/core/app`; `test/kafka` has what needs a real Kafka. */
+/**
+ * `test/core/app.test.ts` tests `src/core/app.ts` or the folder `src/core/app`, `test/actors/orders.test.ts` tests
+ * `actors/orders.ts`. `test/kafka` has what needs a real Kafka, `test/event-time` whole apps against an oracle.
+ */
 export const testsMirrorSources: Rule = (house) =>
   [...house.files.keys()].flatMap((path) => {
-    const subject = /^test\/(?!kafka\/)(.+\/.+)\.test\.ts$/.exec(path)?.[1];
-    if (subject === undefined) return [];
-    const isThere = house.files.has(`src/${subject}.ts`) ||
-      [...house.files.keys()].some((file) => file.startsWith(`src/${subject}/`));
-    return isThere ? [] : [`${path}: there is no src/${subject}.ts`];
+    const mirrored = /^test\/(?!kafka\/|event-time\/)(.+\/.+)\.test\.ts$/.exec(path)?.[1];
+    if (mirrored === undefined) return [];
+    const subject = mirrored.startsWith("actors/") ? mirrored : `src/${mirrored}`;
+    const isThere = house.files.has(`${subject}.ts`) ||
+      [...house.files.keys()].some((file) => file.startsWith(`${subject}/`));
+    return isThere ? [] : [`${path}: there is no ${subject}.ts`];
   });
 
 /** Every rule with its name in words. */

@@ -65,17 +65,18 @@ test("the actors are listed with what they read, how they cut time and where the
   const site = await openSite(t);
   assert.deepEqual(await jsonOf(site, "/actors"), {
     actors: [
-      { name: "totals", kind: "actor", version: 1, topics: ["views"], routes: [] },
+      { name: "totals", kind: "actor", version: 1, order: "arrival", topics: ["views"], routes: [] },
       {
         name: "per-minute",
         kind: "window",
         version: 3,
-        window: { kind: "tumbling", sizeMs: 60_000, offsetMs: 5_000, allowedLatenessMs: 10_000 },
+        order: "arrival",
+        window: { kind: "tumbling", sizeMs: 60_000, everyMs: 60_000, offsetMs: 5_000, allowedLatenessMs: 10_000 },
         topics: ["views"],
         routes: [{ emitted: "counted", topic: "counts" }],
         late: "late-views",
       },
-      { name: "tagged", kind: "actor", version: 1, topics: ["tags"], routes: [] },
+      { name: "tagged", kind: "actor", version: 1, order: "arrival", topics: ["tags"], routes: [] },
     ],
   });
 });
@@ -167,10 +168,16 @@ test("a windowed actor answers with the open windows of a key, the first to clos
       { window: { start: 5_000, end: 65_000 }, state: {}, context: { count: 1 } },
       { window: { start: 65_000, end: 125_000 }, state: {}, context: { count: 2 } },
     ],
+    closed: [],
   };
   assert.deepEqual(await jsonOf(site, "/actors/per-minute/a/windows"), expected);
   assert.deepEqual(await jsonOf(site, "/actors/per-minute/a"), expected);
-  assert.deepEqual(await jsonOf(site, "/actors/per-minute/c"), { actor: "per-minute", key: "c", windows: [] });
+  assert.deepEqual(await jsonOf(site, "/actors/per-minute/c"), {
+    actor: "per-minute",
+    key: "c",
+    windows: [],
+    closed: [],
+  });
   const all = await linesOf(await site.ask("/actors/per-minute"));
   assert.deepEqual(all.find(({ key }) => key === "b"), {
     key: "b",

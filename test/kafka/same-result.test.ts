@@ -55,9 +55,12 @@ async function instance(name: string): Promise<{ runtime: Runtime; stop(): Promi
   return { runtime, stop };
 }
 
-/** What the Java consumer finds, as `url start count`, sorted. */
+/** What the Java consumer finds, as `url start count`, sorted. It gives up after 3 s of silence, also when a busy machine is slow to answer. */
 async function viewCounts(name: string): Promise<string[]> {
-  const records = await consoleConsume({ brokers, topic: `${name}-view-counts`, idleMs: 3_000 });
+  let records = await consoleConsume({ brokers, topic: `${name}-view-counts`, idleMs: 3_000 });
+  for (let again = 0; again < 3 && records.length < countsOf(all).length; again++) {
+    records = await consoleConsume({ brokers, topic: `${name}-view-counts`, idleMs: 10_000 });
+  }
   return records.map(({ value }) => {
     const { url, start, count } = JSON.parse(value!);
     return `${url} ${start} ${count}`;

@@ -7,6 +7,7 @@ import { partitionFor } from "../../src/core/hash.ts";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { actor, app, topic } from "../../src/mod.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { OwnTasks } from "../../src/runtime/own-tasks.ts";
 import { type Runtime, start } from "../../src/runtime/runtime.ts";
 import type { Task, TaskState } from "../../src/runtime/task.ts";
@@ -85,6 +86,7 @@ class Stage {
     membership: this.member,
     make: (name) => this.#make(name),
     prepare: async () => {},
+    clock: systemClock,
     onNotice: (message) => this.notices.push(message),
   });
 

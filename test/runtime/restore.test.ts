@@ -18,7 +18,7 @@ class World {
   readonly notices: string[] = [];
   readonly progress = new RestoreProgress(
     "group-0",
-    { now: () => 0, monotonic: () => 0 },
+    { monotonic: () => 0 },
     (message) => void this.notices.push(message),
   );
   log: Log;

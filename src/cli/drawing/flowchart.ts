@@ -21,17 +21,30 @@ export function flowchart(app: AppDefinition, { groups, repartitions }: Topology
   ]);
   const reads = groups.flatMap(({ inputs }) =>
     inputs.flatMap(({ topic, deliveries }) =>
-      deliveries.map(({ kind, actor }) => {
+      deliveries.map((one) => {
+        if (one.kind === "pass") return `  ${topicId(topic)} --> ${topicId(one.forward.to.name)}`;
+        const { kind, actor } = one;
         const target = kind === "fold" ? actorId(actor) : topicId(internal.repartition(app.name, actor.name));
         return `  ${topicId(topic)} --> ${target}`;
       })
     )
   );
+  const chains = groups.flatMap(({ listeners }) =>
+    [...listeners].flatMap(([name, byEvent]) =>
+      [...byEvent].flatMap(([event, deliveries]) =>
+        deliveries.map(({ actor }) =>
+          `  ${id(`actor ${name}`)} -->|${quoted(event)}| ${topicId(internal.repartition(app.name, actor.name))}`
+        )
+      )
+    )
+  );
   const writes = app.actors.flatMap((actor) => [
-    ...actor.routes.map(({ emitted, topic }) => `  ${actorId(actor)} -->|${quoted(emitted)}| ${topicId(topic.name)}`),
+    ...actor.routes.map(({ emitted = "output", topic }) =>
+      `  ${actorId(actor)} -->|${quoted(emitted)}| ${topicId(topic.name)}`
+    ),
     ...(actor.late ? [`  ${actorId(actor)} -.->|"late records"| ${topicId(actor.late.name)}`] : []),
   ]);
-  return ["flowchart LR", ...topics, ...internals, ...boxes, ...new Set(reads), ...writes];
+  return ["flowchart LR", ...topics, ...internals, ...boxes, ...new Set(reads), ...chains, ...writes];
 }
 
 function titleOf({ name, partitions }: Group): string {

@@ -1,7 +1,7 @@
 import type { ActorDefinition } from "../../core/actor.ts";
 import type { AppDefinition } from "../../core/app.ts";
-import type { TopicDefinition } from "../../core/topic.ts";
-import { type Group, type InputPlan, internal, type Topology } from "../../core/topology.ts";
+import type { TopicDefinition } from "../../core/source.ts";
+import { type Group, type InputPlan, internal, receiver, type Topology } from "../../core/topology.ts";
 import { wordsOf } from "./words.ts";
 
 /** An app's topology as lines of text. */
@@ -16,13 +16,13 @@ function groupLines(app: AppDefinition, group: Group): string[] {
   return [
     `group ${group.name}: ${count(group.partitions, "task")}, state kept in ${group.changelog}`,
     ...group.inputs.flatMap((input) => inputLines(app, input)),
-    ...group.actors.flatMap(actorLines),
+    ...group.actors.flatMap((actor) => [...actorLines(actor), ...listenerLines(app, group, actor)]),
   ];
 }
 
 function inputLines(app: AppDefinition, { topic, definition, deliveries }: InputPlan): string[] {
-  const targets = deliveries.map(({ kind, actor }) =>
-    kind === "fold" ? actor.name : internal.repartition(app.name, actor.name)
+  const targets = deliveries.map((one) =>
+    one.kind === "forward" ? internal.repartition(app.name, one.actor.name) : receiver(one)
   );
   return [
     `  reads ${topic}${definition ? timing(definition) : ", an internal topic"}`,
@@ -37,12 +37,20 @@ function timing({ maxOutOfOrdernessMs, idleAfterMs }: TopicDefinition): string {
 
 function actorLines({ name, window, routes, late }: ActorDefinition): string[] {
   const span = window &&
-    `, ${window.kind} windows of ${wordsOf(window.sizeMs)}, open ${wordsOf(window.allowedLatenessMs)} longer`;
+    `, ${window.kind} windows of ${wordsOf(window.sizeMs)}${
+      window.kind === "hopping" ? ` every ${wordsOf(window.everyMs)}` : ""
+    }, open ${wordsOf(window.allowedLatenessMs)} longer`;
   return [
     `  actor ${name}${span ?? ""}`,
-    ...routes.map(({ emitted, topic }) => `    ${emitted} -> ${topic.name}`),
+    ...routes.map(({ emitted = "output", topic }) => `    ${emitted} -> ${topic.name}`),
     ...(late ? [`    late records -> ${late.name}`] : []),
   ];
+}
+
+function listenerLines(app: AppDefinition, { listeners }: Group, { name }: ActorDefinition): string[] {
+  return [...listeners.get(name) ?? []].flatMap(([event, deliveries]) =>
+    deliveries.map(({ actor }) => `    ${event} -> ${internal.repartition(app.name, actor.name)}`)
+  );
 }
 
 function count(number: number, noun: string): string {

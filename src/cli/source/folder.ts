@@ -1,4 +1,4 @@
-import type { ActorDefinition } from "../../core/actor.ts";
+import { type ActorDefinition, topicsRead } from "../../core/actor.ts";
 import type { App } from "../../core/app.ts";
 import { TidemarkError } from "../../core/errors.ts";
 import { partitionFor } from "../../core/hash.ts";
@@ -84,11 +84,11 @@ class FolderSource implements Source {
     const { app } = await loadModule(this.#options.appFile ?? await notedModule(this.#folder));
     const { actors } = app["~app"];
     const sizes = await this.#log.topics();
-    const missing = actors.flatMap(({ sources }) => sources).find(({ topic }) => !sizes.has(topic.name));
+    const missing = actors.flatMap(topicsRead).find((topic) => !sizes.has(topic.name));
     if (missing) {
       throw new TidemarkError(
         "TIDEMARK_LOG_TOPIC_UNKNOWN",
-        `Cannot read "${this.#folder}" as app "${app.name}": it has no topic "${missing.topic.name}"`,
+        `Cannot read "${this.#folder}" as app "${app.name}": it has no topic "${missing.name}"`,
       );
     }
     const group = topology(app["~app"], sizes).home.get(name);

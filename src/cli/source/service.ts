@@ -16,9 +16,15 @@ export class ServiceSource implements Source {
     try {
       // As a parameter, because a path cannot carry every key.
       const answer = await this.#client.json(pathOf("actors", actor), { key }) as Answer;
-      return (answer.windows ?? [answer]).map(({ window, state, context }) => {
-        return JSON.stringify({ key, window, state, context });
-      });
+      const open = (answer.windows ?? [answer]).map(({ window, state, context }) => ({ key, window, state, context }));
+      const closed = (answer.closed ?? []).map(({ window, state, context }) => ({
+        key,
+        window,
+        closed: true,
+        state,
+        context,
+      }));
+      return [...open, ...closed].map((one) => JSON.stringify(one));
     } catch (error) {
       if (error instanceof TidemarkError && error.code === "TIDEMARK_KEY_UNKNOWN") return [];
       throw error;
@@ -37,8 +43,11 @@ export class ServiceSource implements Source {
   async close(): Promise<void> {}
 }
 
-/** What the service says of a key: its state, or its open windows. */
-type Answer = ActorState & { readonly windows?: readonly Omit<ActorState, "key">[] };
+/** What the service says of a key: its state, or its windows: those that are open, and those that closed of late. */
+type Answer = ActorState & {
+  readonly windows?: readonly Omit<ActorState, "key">[];
+  readonly closed?: readonly Omit<ActorState, "key">[];
+};
 
 /** The path of an actor or a topic. */
 export function pathOf(room: "actors" | "topics", name: string): string {

@@ -24,7 +24,7 @@ export interface EventOutcome {
 
 /** What the sessions over these records come to. */
 export function sessions({ gap, lateness }: SessionRule, all: readonly Arrival[]): EventOutcome {
-  const isLate = ({ floor, time }: Arrival) => floor >= time + gap + lateness;
+  const isLate = ({ floor, time }: Arrival) => floor > time + lateness;
   const accepted = all.filter((record) => !isLate(record)).sort(byTime);
   const windows = keysOf(accepted).flatMap((key) => {
     const members: Arrival[][] = [];

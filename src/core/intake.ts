@@ -1,0 +1,152 @@
+import type { ActorDefinition } from "./actor.ts";
+import type { Step, Work } from "./examine.ts";
+import type { Event } from "./fold.ts";
+import { foldEvent, nextUpdate } from "./folding.ts";
+import type { Instance } from "./instance.ts";
+import type { LiveActors } from "./live-actors.ts";
+import type { OwnWork } from "./own-work.ts";
+import type { Publishing } from "./publishing.ts";
+import { isOver, lastChance, missedWindows } from "./takers.ts";
+import type { Outcome } from "./tally.ts";
+import type { ActorDelivery } from "./topology.ts";
+import type { Undelivered } from "./undelivered.ts";
+import { noteRecord, pruneVersions } from "./waiting.ts";
+import { type AlignedWindow, isAligned } from "./window.ts";
+
+interface IntakeOptions {
+  readonly actors: LiveActors;
+  readonly publisher: Publishing;
+  readonly undelivered: Undelivered;
+  readonly ownWork: OwnWork;
+}
+
+/**
+ * Hands records to the actors they were planned for: into their state, or beside those that wait. An actor has done all that
+ * it has to do by the watermark before it gets its next record, however much others have still to do.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Lets those who get something of a record do all that comes before it. Answers whether they have; if not, a commit is due
+   * first, and it must be asked again.
+   */
+  prepare({ works, time }: Step, watermark: number): boolean {
+    for (const { instance, others } of works) {
+      if (!instance?.home.hasAlarms) continue;
+      if (!this.#catchUp(instance, time, watermark, true)) return false;
+      for (const other of others) if (!this.#catchUp(other, time, watermark, true)) return false;
+    }
+    return true;
+  }
+
+  /** What became of a record. */
+  take(work: Work, delivery: ActorDelivery, step: Step, watermark: number): Outcome {
+    const { actor, source } = delivery;
+    const { instance } = work;
+    if (isAligned(actor.window)) return this.#foldWindows(work, actor, actor.window, step, watermark);
+    if (!instance) return this.#late(work.key, actor, step, "late");
+    if (instance.buffer && source !== -1) return this.#keep(instance, work, delivery, step, watermark);
+    this.#catchUp(instance, step.time, watermark, false);
+    return this.#fold(instance, work.content as Event, step);
+  }
+
+  #foldWindows(
+    { key, instance, others, content }: Work,
+    actor: ActorDefinition,
+    window: AlignedWindow,
+    step: Step,
+    watermark: number,
+  ): Outcome {
+    const isMany = window.kind === "hopping";
+    const missed = isMany || !instance ? missedWindows(window, step.time, step.before) : [];
+    for (const span of missed) this.#late(key, actor, step, "late", span);
+    if (!instance) return "late";
+    let outcome: Outcome = "idleReturn";
+    for (const one of others.length > 0 ? [instance, ...others] : [instance]) {
+      if (isOver(one, watermark)) {
+        this.#late(key, actor, step, "idleReturn", one.window);
+        continue;
+      }
+      this.#catchUp(one, step.time, watermark, false);
+      const folded = this.#fold(one, content as Event, step, outcome === "dead");
+      if (outcome !== "dead") outcome = folded;
+    }
+    return outcome;
+  }
+
+  /** All that an actor has to do by itself by now comes before what it gets now; to one that keeps it, it comes later. */
+  #catchUp(instance: Instance, time: number, watermark: number, mayStop: boolean): boolean {
+    const { home } = instance;
+    if (!home.hasAlarms || !home.keepsState || isOver(instance, watermark)) return true;
+    const until = home.isOrdered ? watermark : Math.max(time, watermark);
+    return this.#options.ownWork.catchUp(instance, until, watermark, mayStop);
+  }
+
+  /** @param isBuried whether the record is a dead letter already */
+  #fold(instance: Instance, event: Event, step: Step, isBuried = false): Outcome {
+    const { actors, publisher, undelivered } = this.#options;
+    const { snapshot: before, clock, seen, timers } = instance;
+    const { time } = step;
+    const failure = foldEvent(instance, event, { time, floor: step.before }, publisher);
+    if (!failure) {
+      noteRecord(instance, time);
+      const isNew = before === undefined && instance.window && instance.snapshot;
+      if (isNew) instance.update = nextUpdate(instance, instance.window.start);
+    }
+    const isSame = instance.snapshot === before && instance.clock === clock && instance.seen === seen &&
+      instance.timers === timers;
+    if (!isSame) actors.noteChange(instance, before !== undefined);
+    if (!failure) return "folded";
+    if (!isBuried) undelivered.bury({ record: step.record!, from: step.lane }, failure);
+    return "dead";
+  }
+
+  /** Puts a record beside those that wait. */
+  #keep(
+    instance: Instance,
+    { key, content }: Work,
+    { actor, source }: ActorDelivery,
+    step: Step,
+    watermark: number,
+  ): Outcome {
+    const { time, before, lane } = step;
+    const record = step.record!;
+    const last = lastChance(actor, source, time);
+    if (watermark > last) return this.#late(key, actor, step, "idleReturn");
+    const buffer = instance.buffer!;
+    const { window } = actor;
+    const most = window && !isAligned(window) ? window.maxEvents : actor.maxEvents;
+    if (buffer.entries.length >= most) {
+      const message =
+        `Cannot keep a record for actor "${actor.name}": it has ${most} of this key already; raise its maxEvents`;
+      this.#options.undelivered.bury({ record, from: lane }, { reason: "TIDEMARK_BUFFER_FULL", message, actor, key });
+      return "dead";
+    }
+    const floor = Math.max(before, watermark);
+    const { side } = actor.sources[source]!;
+    const isVersion = side?.of === "right" && side.join.right === "table";
+    const isPast = !isVersion && floor > time + (window?.allowedLatenessMs ?? 0);
+    const { topic, partition } = lane;
+    const entry = { time, floor, source, topic, partition, record, content: { of: content }, isPast, isMatched: false };
+    buffer.add(entry);
+    if (isVersion) pruneVersions(instance, source, watermark);
+    this.#options.actors.noteChange(instance, instance.snapshot !== undefined);
+    return "buffered";
+  }
+
+  #late(
+    key: string,
+    actor: ActorDefinition,
+    { record, lane }: Step,
+    outcome: "late" | "idleReturn",
+    window?: { readonly start: number; readonly end: number },
+  ): Outcome {
+    this.#options.undelivered.late(key, actor, { record: record!, from: lane }, outcome, window);
+    return outcome;
+  }
+}

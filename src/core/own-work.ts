@@ -1,0 +1,134 @@
+import { ClosedWindows } from "./closed-windows.ts";
+import type { Failure } from "./dead-letter.ts";
+import { closeWindow, fireTimer, updateWindow } from "./folding.ts";
+import type { Instance } from "./instance.ts";
+import type { LiveActors } from "./live-actors.ts";
+import { type Next, nextOf } from "./next.ts";
+import type { Publishing } from "./publishing.ts";
+import type { Undelivered } from "./undelivered.ts";
+import { actAt, type Acting, closeRecords } from "./waiting.ts";
+
+/** How often an actor may have something to do at one and the same time: else a timer without delay would go on for ever. */
+const REPEATS_MAX = 10_000;
+
+/**
+ * How many timers an actor fires after the end of all its sources. One that always sets another would go on for ever; it keeps
+ * the rest.
+ */
+const LAST_FIRINGS_MAX = 100;
+
+interface OwnWorkOptions {
+  readonly actors: LiveActors;
+  readonly publisher: Publishing;
+  readonly undelivered: Undelivered;
+  /** Whether so much waits for a commit that nothing should be added. */
+  readonly isFull: () => boolean;
+}
+
+/** What actors do by themselves when the watermark says so: windows close, timers fire, records that waited are folded. */
+export class OwnWork {
+  /** Windows closed since the task was started. */
+  windowsClosed = 0;
+  readonly closedWindows = new ClosedWindows();
+  readonly #options: OwnWorkOptions;
+  readonly #acting: Acting;
+  #repeats: { readonly instance: Instance; readonly due: number; count: number } | undefined;
+
+  constructor(options: OwnWorkOptions) {
+    this.#options = options;
+    const { publisher, undelivered } = options;
+    this.#acting = {
+      publisher,
+      bury: ({ record, topic, partition }, failure) =>
+        undelivered.bury({ record, from: { topic, partition } }, failure),
+      buryState: (instance, state, failure) => undelivered.buryState(instance, state, failure),
+      closing: (window) => this.#noteClosing(window),
+    };
+  }
+
+  /**
+   * Does the first thing that is due, in the order (due time, actor, key). "reads" when rows must be read first; undefined when
+   * nothing is due.
+   */
+  doNext(watermark: number): "done" | "reads" | undefined {
+    const due = this.#options.actors.takeDue(watermark);
+    if (due === undefined || due === "reads") return due;
+    if (due.kind === "close") this.#close(due.instance, due.at);
+    else this.#actNext(due.instance, watermark, watermark);
+    return "done";
+  }
+
+  /**
+   * Does all that one actor has to do by itself up to a time. Answers whether it is through; if not, a commit is due.
+   * @param mayStop whether it may stop for that
+   */
+  catchUp(instance: Instance, time: number, watermark: number, mayStop: boolean): boolean {
+    while (this.#actNext(instance, time, watermark)) if (mayStop && this.#options.isFull()) return false;
+    return true;
+  }
+
+  /** Does the next thing that an actor has to do by itself, if that is due. Answers whether it was. */
+  #actNext(instance: Instance, time: number, watermark: number): boolean {
+    const next = nextOf(instance);
+    if (!next || next.due > time) {
+      instance.due = next?.due ?? Infinity;
+      return false;
+    }
+    const wasThere = instance.snapshot !== undefined;
+    const state = instance.encode();
+    const failure = this.#isRepeating(instance, next.due)
+      ? repeating(instance)
+      : this.#act(instance, next, watermark === Infinity);
+    if (failure) this.#options.undelivered.buryState(instance, state, failure);
+    this.#options.actors.noteChange(instance, wasThere);
+    return true;
+  }
+
+  #act(instance: Instance, next: Next, isLast: boolean): Failure | undefined {
+    const { publisher } = this.#options;
+    switch (next.kind) {
+      case "timer":
+        if (isLast) instance.isSpent = ++instance.lastFirings >= LAST_FIRINGS_MAX;
+        return fireTimer(instance, next.timer, publisher);
+      case "update":
+        return updateWindow(instance, publisher);
+      case "expiry":
+        instance.forget();
+        return undefined;
+      case "records":
+        if (instance.home.definition.window) closeRecords(instance, next.time, this.#acting);
+        else actAt(instance, next.time, this.#acting);
+        return undefined;
+    }
+  }
+
+  #isRepeating(instance: Instance, due: number): boolean {
+    if (this.#repeats?.instance !== instance || this.#repeats.due !== due) this.#repeats = { instance, due, count: 0 };
+    return ++this.#repeats.count > REPEATS_MAX;
+  }
+
+  #close(instance: Instance, at: number): void {
+    if (instance.snapshot === undefined) return;
+    this.#noteClosing(instance);
+    const state = instance.encode();
+    const failure = closeWindow(instance, at, this.#options.publisher);
+    this.#options.actors.noteChange(instance, true);
+    instance.isClosed = true;
+    if (failure) this.#options.undelivered.buryState(instance, state, failure);
+  }
+
+  #noteClosing(window: Instance): void {
+    this.windowsClosed++;
+    this.closedWindows.add(window);
+  }
+}
+
+/** An actor that has always something to do at the same time loses its timers. */
+function repeating(instance: Instance): Failure {
+  instance.timers = [];
+  const { name, version } = instance.home.definition;
+  const message =
+    `Cannot come to an end in actor "${name}": it had ${REPEATS_MAX} timers at one moment and always set another; ` +
+    "give them a delay";
+  return { reason: "TIDEMARK_FOLD_FAILED", message, actor: { name, version }, key: instance.key };
+}

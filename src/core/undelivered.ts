@@ -1,0 +1,54 @@
+import { deadLetter, type Failure, lateRecord } from "./dead-letter.ts";
+import type { ActorDefinition } from "./actor.ts";
+import type { Instance } from "./instance.ts";
+import type { Outbox } from "./outbox.ts";
+import type { LogRecord, TopicPartition } from "./record.ts";
+import { internal } from "./topology.ts";
+import type { Span } from "./window.ts";
+
+/** A record, and where it was read. */
+interface Found {
+  readonly record: LogRecord;
+  readonly from: TopicPartition;
+}
+
+/** Puts what could not be processed where it can be found: dead letters, and records that came too late. */
+export class Undelivered {
+  /** Dead letters written since the task was started. */
+  buried = 0;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #outbox: Outbox;
+
+  constructor(app: string, partition: number, outbox: Outbox) {
+    this.#topic = internal.deadLetters(app);
+    this.#partition = partition;
+    this.#outbox = outbox;
+  }
+
+  bury({ record, from }: Found, failure: Failure): void {
+    this.buried++;
+    this.#outbox.add(this.#topic, failure.key ?? "", deadLetter(record, from, failure));
+  }
+
+  /** No single record is to blame: the actor's state takes its place. */
+  buryState(instance: Instance, state: string | null, failure: Failure): void {
+    const value = state === null ? null : new TextEncoder().encode(state);
+    const timestamp = instance.window ? instance.window.end - 1 : Math.max(instance.clock, 0);
+    const record = { offset: -1, timestamp, key: null, value, headers: [] };
+    this.bury({ record, from: { topic: instance.home.definition.name, partition: this.#partition } }, failure);
+  }
+
+  /** @param window the one that was missed, if it was one */
+  late(
+    key: string,
+    actor: ActorDefinition,
+    { record, from }: Found,
+    outcome: "late" | "idleReturn",
+    window?: Span,
+  ): void {
+    if (!actor.late) return;
+    const reason = outcome === "late" ? "late" : "idle-return";
+    this.#outbox.add(actor.late.name, key, lateRecord(record, from, { reason, actor: actor.name, key, window }));
+  }
+}

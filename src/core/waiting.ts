@@ -1,0 +1,302 @@
+import type { ActorSource } from "./actor.ts";
+import { type Buffer, compareEntries, type Entry } from "./buffer.ts";
+import { eventOf, RecordMeta } from "./content.ts";
+import type { Failure } from "./dead-letter.ts";
+import { type Event } from "./fold.ts";
+import { closeWindow, fireTimer, foldEvent } from "./folding.ts";
+import { Instance } from "./instance.ts";
+import { firstSession, lastTime } from "./next.ts";
+import type { Publishing } from "./publishing.ts";
+import { nextTimer } from "./timers.ts";
+import type { EventWindow, Span } from "./window.ts";
+
+/** What records that waited are folded with. */
+export interface Acting {
+  readonly publisher: Publishing;
+  /** Buries a record that could not be folded. */
+  readonly bury: (entry: Entry, failure: Failure) => void;
+  /** Buries what led to no record's failure but an actor's own. */
+  readonly buryState: (instance: Instance, state: string | null, failure: Failure) => void;
+  /** Told of a window that is about to close. */
+  readonly closing: (window: Instance) => void;
+}
+
+/** What a join sends at one time. */
+interface Message {
+  readonly left: Entry | undefined;
+  readonly right: Entry | undefined;
+}
+
+/**
+ * Does what waiting records lead to at one time, in this order: events are folded; pairs are sent that are complete then,
+ * in the order of their left and right records; and then what will have no match any more.
+ */
+export function actAt(instance: Instance, time: number, acting: Acting): void {
+  const buffer = instance.buffer!;
+  const { sources } = instance.home.definition;
+  const gone = new Set<Entry>();
+  const now = buffer.entries.filter((entry) => entry.time === time && !entry.isPast);
+  for (const entry of now) {
+    if (sources[entry.source]?.side) continue;
+    gone.add(entry);
+    foldEntry(instance, entry, time, acting);
+  }
+  for (const message of pairsAt(instance, now, time)) {
+    sendMessage(instance, message, time, acting);
+    for (const entry of [message.left, message.right]) if (entry) noteMatch(buffer, entry);
+  }
+  for (const entry of now) {
+    const side = sources[entry.source]?.side;
+    if (!side || side.join.right === "table" && side.of === "right") continue;
+    entry.isPast = true;
+    buffer.note(entry);
+    if (side.join.right === "table") gone.add(entry);
+  }
+  const over = buffer.entries.filter((entry) => entry.isPast && lastTime(instance.home.definition, entry) <= time);
+  // Lefts before rights; those of one side are in their order already.
+  over.sort((a, b) => sideRank(sources, a) - sideRank(sources, b));
+  for (const entry of over) {
+    gone.add(entry);
+    if (isAlone(sources[entry.source]!, entry, time)) {
+      const { of } = sources[entry.source]!.side!;
+      const message = { left: of === "left" ? entry : undefined, right: of === "right" ? entry : undefined };
+      sendMessage(instance, message, time, acting);
+    }
+  }
+  buffer.remove(gone);
+}
+
+function sideRank(sources: readonly ActorSource[], { source }: Entry): number {
+  return sources[source]?.side?.of === "left" ? 0 : 1;
+}
+
+/** Whether a record that has no match any more is sent without one. */
+function isAlone({ side }: ActorSource, entry: Entry, time: number): boolean {
+  if (!side || side.join.right === "table" || entry.isMatched || entry.floor > time) return false;
+  return side.join.type === "outer" || side.join.type === "left" && side.of === "left";
+}
+
+function noteMatch(buffer: Buffer, entry: Entry): void {
+  if (entry.isMatched) return;
+  entry.isMatched = true;
+  buffer.note(entry);
+}
+
+/** The pairs of all joins that are complete at a time, in the order of their left and right records. */
+function pairsAt(instance: Instance, now: readonly Entry[], time: number): Message[] {
+  const { sources } = instance.home.definition;
+  const { entries } = instance.buffer!;
+  const pairs: Message[] = [];
+  for (const entry of now) {
+    const side = sources[entry.source]?.side;
+    if (!side || entry.floor > time) continue;
+    const { of, join } = side;
+    if (join.right === "table") {
+      if (of === "left") pairs.push(...withVersion(entry, entries, join.type));
+      continue;
+    }
+    const other = entry.source + (of === "left" ? 1 : -1);
+    const reach = of === "left" ? join.beforeMs : join.afterMs;
+    for (const partner of entries) {
+      if (partner.source !== other || partner.floor > time || partner.time < time - reach) continue;
+      // Of two of the same time the left one looks for the right one, and not also the other way round.
+      if (partner.time > time || of === "right" && partner.time === time) continue;
+      const pair = of === "left" ? { left: entry, right: partner } : { left: partner, right: entry };
+      if (isMatch(pair, join.where)) pairs.push(pair);
+    }
+  }
+  const timeOf = (entry: Entry | undefined) => entry?.time ?? 0;
+  return pairs.sort((a, b) =>
+    timeOf(a.left) - timeOf(b.left) || timeOf(a.right) - timeOf(b.right) || compareSides(a.left, b.left) ||
+    compareSides(a.right, b.right)
+  );
+}
+
+function compareSides(a: Entry | undefined, b: Entry | undefined): number {
+  return a && b ? compareEntries(a, b) : 0;
+}
+
+/** A pair whose `where` throws counts as a match: it comes to light when it is sent. */
+function isMatch({ left, right }: Message, where: (left: unknown, right: unknown) => boolean): boolean {
+  const [a, b] = [left!.content, right!.content];
+  if ("problem" in a || "problem" in b) return true;
+  try {
+    return where(a.of, b.of);
+  } catch {
+    return true;
+  }
+}
+
+/** A record with the table's version of its time, which is the newest that is not later. */
+function withVersion(left: Entry, entries: readonly Entry[], type: string): Message[] {
+  const version = entries.findLast((one) =>
+    one.source === left.source + 1 && one.time <= left.time && one.floor <= left.time
+  );
+  const isThere = version !== undefined && ("problem" in version.content || version.content.of !== null);
+  if (!isThere) return type === "left" ? [{ left, right: undefined }] : [];
+  return [{ left, right: version }];
+}
+
+/** Removes the versions of a table that nobody can ask for any more: those before the newest one at the watermark. */
+export function pruneVersions(instance: Instance, source: number, watermark: number): void {
+  const buffer = instance.buffer!;
+  const versions = buffer.entries.filter((one) => one.source === source && one.time <= watermark);
+  // A version that came too late for some times does not hide an older one from them.
+  const newest = versions.findLastIndex(({ floor }) => floor <= watermark);
+  if (newest > 0) buffer.remove(new Set(versions.slice(0, newest)));
+}
+
+function foldEntry(instance: Instance, entry: Entry, time: number, acting: Acting): void {
+  const { content } = entry;
+  const failure = "problem" in content
+    ? eventFailure(instance, content.problem)
+    : foldEvent(instance, content.of as Event, { time, floor: time }, acting.publisher);
+  if (failure) acting.bury(entry, failure);
+  else noteRecord(instance, time);
+}
+
+/** Notes when an actor that expires had a record. */
+export function noteRecord(instance: Instance, time: number): void {
+  if (instance.home.definition.expireAfterMs === undefined || instance.snapshot === undefined) return;
+  instance.seen = Math.max(instance.seen, time);
+}
+
+function sendMessage(instance: Instance, { left, right }: Message, time: number, acting: Acting): void {
+  const [later] = [left, right].filter((one) => one !== undefined).sort((a, b) => b.time - a.time);
+  const entry = later!;
+  const made = messageEvent(instance, { left, right }, entry, time);
+  if (made === undefined) return;
+  const failure = typeof made === "string"
+    ? eventFailure(instance, made)
+    : foldEvent(instance, made, { time, floor: time }, acting.publisher);
+  if (failure) acting.bury(entry, failure);
+  else noteRecord(instance, time);
+}
+
+function messageEvent(
+  instance: Instance,
+  { left, right }: Message,
+  of: Entry,
+  time: number,
+): Event | string | undefined {
+  const values: Record<string, unknown> = { left: undefined, right: undefined };
+  for (const [name, entry] of [["left", left], ["right", right]] as const) {
+    if (!entry) continue;
+    if ("problem" in entry.content) return entry.content.problem;
+    values[name] = entry.content.of;
+  }
+  const source = instance.home.definition.sources[of.source]!;
+  const { where } = source.side!.join;
+  try {
+    if (left && right && !where(values["left"], values["right"]) && source.side!.join.right === "stream") {
+      return undefined;
+    }
+  } catch (error) {
+    return `the join's where threw: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const record = { ...of.record, headers: [] };
+  return eventOf(source, values, new RecordMeta(instance.key, time, of.topic, of.partition, record));
+}
+
+function eventFailure({ home: { definition: { name, version } }, key }: Instance, problem: string): Failure {
+  const message = `Cannot make an event for actor "${name}": ${problem}`;
+  return { reason: "TIDEMARK_EVENT_INVALID", message, actor: { name, version }, key };
+}
+
+/** Closes the window of records that ends at a time. */
+export function closeRecords(instance: Instance, end: number, acting: Acting): void {
+  const { definition } = instance.home;
+  const window = definition.window as EventWindow;
+  const buffer = instance.buffer!;
+  if (window.kind === "session") {
+    const { entries } = firstSession(buffer.entries, window);
+    foldWindow(instance, { start: entries[0]!.time, end }, entries, acting);
+    buffer.remove(new Set(entries));
+    return;
+  }
+  const at = end + window.allowedLatenessMs;
+  const start = end - window.sizeMs;
+  const own = buffer.entries.filter(({ time, isPast }) => time === end - 1 && !isPast);
+  if (own.some(({ floor }) => floor < at)) {
+    const inside = ({ time, floor }: Entry) => time >= start && time < end && floor < at;
+    foldWindow(instance, { start, end }, buffer.entries.filter(inside), acting);
+  }
+  for (const entry of own) {
+    entry.isPast = true;
+    buffer.note(entry);
+  }
+  // What a window needs is younger than its size.
+  buffer.remove(new Set(buffer.entries.filter(({ time }) => time + window.sizeMs <= end)));
+}
+
+/** Lets a fresh machine see a window to its close. */
+function foldWindow(instance: Instance, span: Span, entries: readonly Entry[], acting: Acting): void {
+  const one = foldRecords(instance, span, entries, acting);
+  fireUpTo(one, span.end - 1, acting);
+  if (one.snapshot === undefined) return;
+  acting.closing(one);
+  const state = one.encode();
+  const at = span.end + instance.home.definition.window!.allowedLatenessMs;
+  const failure = closeWindow(one, at, acting.publisher);
+  if (failure) acting.buryState(one, state, failure);
+}
+
+/** Lets a fresh machine see the records of a window, its timers in between. */
+function foldRecords({ home, key, row }: Instance, span: Span, entries: readonly Entry[], acting: Acting): Instance {
+  const one = new Instance(home, key, span, row);
+  for (const entry of entries) {
+    fireUpTo(one, entry.time, acting);
+    foldEntry(one, entry, entry.time, acting);
+  }
+  return one;
+}
+
+/** What the windows of a key would be if no record of it came any more, the first to end first, each with its state so far. */
+export function openWindows(instance: Instance): readonly Instance[] {
+  const window = instance.home.definition.window as EventWindow;
+  const windows: Instance[] = [];
+  let left: readonly Entry[] = instance.buffer!.entries;
+  if (window.kind === "session") {
+    while (left.length > 0) {
+      const { entries, end } = firstSession(left, window);
+      windows.push(foldRecords(instance, { start: entries[0]!.time, end }, entries, NOBODY));
+      left = left.slice(entries.length);
+    }
+    return windows;
+  }
+  const ends = new Set(left.filter(({ isPast }) => !isPast).map(({ time }) => time + 1));
+  for (const end of ends) {
+    const start = end - window.sizeMs;
+    const inside = left.filter(({ time, floor }) =>
+      time >= start && time < end && floor < end + window.allowedLatenessMs
+    );
+    windows.push(foldRecords(instance, { start, end }, inside, NOBODY));
+  }
+  return windows;
+}
+
+/** Folds that are only looked at. */
+const NOBODY: Acting = {
+  publisher: {
+    outputsOf: () => [],
+    done: () => [],
+    messageTo: ({ actor, key }) => ({ topic: actor, key, record: { key: null, value: null, timestamp: 0 } }),
+    send: () => {},
+  },
+  bury: () => {},
+  buryState: () => {},
+  closing: () => {},
+};
+
+/** How many timers one window may fire at its close. */
+const FIRINGS_MAX = 100_000;
+
+function fireUpTo(instance: Instance, time: number, acting: Acting): void {
+  for (let count = 0; count < FIRINGS_MAX; count++) {
+    const timer = nextTimer(instance.timers);
+    if (!timer || timer.due > time) return;
+    const state = instance.encode();
+    const failure = fireTimer(instance, timer, acting.publisher);
+    if (failure) acting.buryState(instance, state, failure);
+  }
+}
