@@ -1,7 +1,8 @@
-import { type ActorDefinition, isOrdered } from "./actor.ts";
+import { type ActorDefinition, isOrdered, sourceName } from "./actor.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Group } from "./topology.ts";
 import type { WatermarkJson } from "./watermark.ts";
+import { isAligned } from "./window.ts";
 
 /**
  * Where a task stands, as JSON: written as the last record of each of its transactions into its changelog, and with the same
@@ -27,8 +28,8 @@ export interface Shape {
   readonly partitions: number;
   readonly inputs: readonly string[];
   /**
-   * Per actor what its rows depend on: of windows the kind and sizes in ms, else the order; null for one that folds records as
-   * they come.
+   * Per actor what its rows depend on: of windows the kind and sizes in ms, of one that keeps records also their sources; null
+   * for one that folds records as they come.
    */
   readonly windows: Readonly<Record<string, readonly (string | number)[] | null>>;
 }
@@ -51,12 +52,15 @@ export function shapeOf({ partitions, inputs, actors }: Group): Shape {
 }
 
 function formOf(actor: ActorDefinition): readonly (string | number)[] | null {
-  const { window } = actor;
-  if (!window) return isOrdered(actor) ? ["event-time"] : null;
-  if (window.kind === "tumbling") return [window.kind, window.sizeMs, window.offsetMs];
-  return window.kind === "hopping"
-    ? [window.kind, window.sizeMs, window.offsetMs, window.everyMs]
-    : [window.kind, window.sizeMs];
+  const { window, sources } = actor;
+  if (isAligned(window)) {
+    const { kind, sizeMs, offsetMs, everyMs } = window;
+    return kind === "tumbling" ? [kind, sizeMs, offsetMs] : [kind, sizeMs, offsetMs, everyMs];
+  }
+  if (!window && !isOrdered(actor)) return null;
+  // What it keeps is told apart by the places of its sources.
+  const from = sources.map(({ from, side }) => sourceName(from) + (side ? `, ${side.of}` : ""));
+  return window ? [window.kind, window.sizeMs, ...from] : ["event-time", ...from];
 }
 
 /**
@@ -84,7 +88,9 @@ export function checkShape({ app, group, shape }: Checkpoint, now: Shape): void 
     const old = shape.windows[actor];
     if (old !== undefined && JSON.stringify(old) !== JSON.stringify(window)) {
       refuse(
-        `the window of actor "${actor}" was ${JSON.stringify(old)} and is ${JSON.stringify(window)}; rename the actor`,
+        `${old?.[0] === "event-time" ? "what waits for" : "the window of"} actor "${actor}" was ${
+          JSON.stringify(old)
+        } and is ${JSON.stringify(window)}; rename the actor`,
       );
     }
   }

@@ -9,7 +9,7 @@ import { bufferPrefix, parseTimedRow, rowPrefix } from "../core/row.ts";
 import { openWindows } from "../core/waiting.ts";
 import { internal, type Topology, topology } from "../core/topology.ts";
 import type { Sink, Topic } from "../core/topic.ts";
-import type { Span } from "../core/window.ts";
+import { closeDelayMs, type Span } from "../core/window.ts";
 import { readDeadLetter, type TestDeadLetter } from "./dead-letter.ts";
 import { type Stage, stagesOf } from "./stages.ts";
 import { TestTask } from "./task.ts";
@@ -122,7 +122,7 @@ export class TestDriver {
     }
     for (const { topic, writers } of this.#stages) {
       const outputs = writers.map(({ name, window }) =>
-        this.#home(name).router.watermark - (window?.allowedLatenessMs ?? 0)
+        this.#home(name).router.watermark - (window ? closeDelayMs(window) : 0)
       );
       const task = this.#readers.get(topic)!;
       task.router.advance(topic, Math.min(time, ...outputs));

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Checkpoint, checkShape, type Shape } from "../../src/core/checkpoint.ts";
+import { actor, app, hopping, join, session, topic, type WindowClose } from "tidemark";
+import { any } from "valibot";
+import { fromTransition } from "xstate";
+import { type Checkpoint, checkShape, type Shape, shapeOf } from "../../src/core/checkpoint.ts";
 import { Router } from "../../src/core/router.ts";
+import { topology } from "../../src/core/topology.ts";
 import type { Source } from "./reference.ts";
 import { assertRefused } from "./refusal.ts";
 import { appOfSums, recordOf } from "./sums.ts";
@@ -80,7 +84,7 @@ test("watermarks of which nothing is known yet, and those of finished sources, a
 const shape: Shape = {
   partitions: 4,
   inputs: ["clicks", "views"],
-  windows: { totals: null, minutes: ["tumbling", 60_000, 0] },
+  windows: { totals: null, minutes: ["tumbling", 60_000, 0], pairs: ["event-time", "left", "right"] },
 };
 
 function restored(now: Partial<Shape>): void {
@@ -118,6 +122,32 @@ test("state that would be misread is refused with what changed and what to do", 
       { windows: { totals: ["tumbling", 1, 0] } },
       'the window of actor "totals" was null and is ["tumbling",1,0]; rename the actor',
     ],
+    [
+      { windows: { pairs: ["event-time", "right", "left"] } },
+      'what waits for actor "pairs" was ["event-time","left","right"] and is ["event-time","right","left"]; rename the actor',
+    ],
   ];
   for (const [now, found] of refused) assertRefused(() => restored(now), "TIDEMARK_TOPOLOGY_CHANGED", cannot + found);
+});
+
+test("the shape of what actors keep names windows with their sizes, and sources in their order", () => {
+  const topicOf = (name: string) => topic(name, { schema: any() });
+  const [a, b] = [topicOf("a").byKey(), topicOf("b").byKey()];
+  const count = fromTransition((n: number, _event: { type: "e" } | WindowClose) => n + 1, 0);
+  const e = () => ({ type: "e" }) as const;
+  const made = app("shapes", [
+    actor("pairs", count).on(join(a, b, { type: "inner" }), e),
+    actor("in-order", count, { order: "event-time" }).on(b, e).on(a, e),
+    actor("sessions", count).window(session({ seconds: 1 })).on(a, e),
+    actor("hops", count).window(hopping({ seconds: 2 }, { every: { seconds: 1 } })).on(a, e),
+    actor("plain", count).on(a, e),
+  ]);
+  const { groups } = topology(made["~app"], new Map([["a", 1], ["b", 1]]));
+  assert.deepEqual(Object.assign({}, ...groups.map((group) => shapeOf(group).windows)), {
+    pairs: ["event-time", 'topic "a", left', 'topic "b", right'],
+    "in-order": ["event-time", 'topic "b"', 'topic "a"'],
+    sessions: ["session", 1_000, 'topic "a"'],
+    hops: ["hopping", 2_000, 0, 1_000],
+    plain: null,
+  });
 });
