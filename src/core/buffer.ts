@@ -38,6 +38,8 @@ export class Buffer {
   readonly prefix: string;
   /** Rows that differ from the store's. */
   readonly #changes = new Map<string, string | null>();
+  /** Entries that the store does not have yet. */
+  readonly #fresh = new Set<Entry>();
   #changedBytes = 0;
 
   constructor(actor: string, key: string) {
@@ -58,6 +60,7 @@ export class Buffer {
     let at = entries.length;
     while (at > 0 && compareEntries(entries[at - 1]!, entry) > 0) at--;
     entries.splice(at, 0, entry);
+    this.#fresh.add(entry);
     this.note(entry);
   }
 
@@ -66,6 +69,7 @@ export class Buffer {
     let kept = 0;
     for (const entry of this.entries) {
       if (!gone.has(entry)) this.entries[kept++] = entry;
+      else if (this.#fresh.delete(entry)) this.#changes.delete(this.#rowOf(entry));
       else this.#change(entry, null);
     }
     this.entries.length = kept;
@@ -83,6 +87,7 @@ export class Buffer {
   /** The changes are in the store now. */
   settle(): void {
     this.#changes.clear();
+    this.#fresh.clear();
     this.#changedBytes = 0;
   }
 
@@ -94,9 +99,12 @@ export class Buffer {
   }
 
   #change(entry: Entry, value: string | null): void {
-    const { time, topic, partition, record, source } = entry;
-    this.#changes.set(`${this.prefix}${timeText(time)}!${source}!${topic}!${partition}!${record.offset}`, value);
+    this.#changes.set(this.#rowOf(entry), value);
     this.#changedBytes += OVERHEAD_BYTES + (value?.length ?? 0);
+  }
+
+  #rowOf({ time, topic, partition, record, source }: Entry): string {
+    return `${this.prefix}${timeText(time)}!${source}!${topic}!${partition}!${record.offset}`;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { ActorSource } from "./actor.ts";
-import { type Buffer, compareEntries, type Entry } from "./buffer.ts";
+import { compareEntries, type Entry } from "./buffer.ts";
 import { eventOf, RecordMeta } from "./content.ts";
 import type { Failure } from "./dead-letter.ts";
+import { reasonOf } from "./errors.ts";
 import { type Event } from "./fold.ts";
 import { closeWindow, fireTimer, foldEvent } from "./folding.ts";
 import { Instance } from "./instance.ts";
@@ -25,6 +26,8 @@ export interface Acting {
 interface Message {
   readonly left: Entry | undefined;
   readonly right: Entry | undefined;
+  /** Why it cannot be sent. */
+  readonly problem?: string;
 }
 
 /**
@@ -43,7 +46,7 @@ export function actAt(instance: Instance, time: number, acting: Acting): void {
   }
   for (const message of pairsAt(instance, now, time)) {
     sendMessage(instance, message, time, acting);
-    for (const entry of [message.left, message.right]) if (entry) noteMatch(buffer, entry);
+    for (const entry of [message.left, message.right]) if (entry) noteMatch(instance, entry);
   }
   for (const entry of now) {
     const side = sources[entry.source]?.side;
@@ -76,10 +79,12 @@ function isAlone({ side }: ActorSource, entry: Entry, time: number): boolean {
   return side.join.type === "outer" || side.join.type === "left" && side.of === "left";
 }
 
-function noteMatch(buffer: Buffer, entry: Entry): void {
-  if (entry.isMatched) return;
+/** Only where it matters later. */
+function noteMatch({ home, buffer }: Instance, entry: Entry): void {
+  const { join } = home.definition.sources[entry.source]!.side!;
+  if (entry.isMatched || join.type === "inner" || join.right === "table") return;
   entry.isMatched = true;
-  buffer.note(entry);
+  buffer!.note(entry);
 }
 
 /** The pairs of all joins that are complete at a time, in the order of their left and right records. */
@@ -102,7 +107,8 @@ function pairsAt(instance: Instance, now: readonly Entry[], time: number): Messa
       // Of two of the same time the left one looks for the right one, and not also the other way round.
       if (partner.time > time || of === "right" && partner.time === time) continue;
       const pair = of === "left" ? { left: entry, right: partner } : { left: partner, right: entry };
-      if (isMatch(pair, join.where)) pairs.push(pair);
+      const match = isMatch(pair, join.where);
+      if (match) pairs.push(match === true ? pair : { ...pair, problem: match });
     }
   }
   const timeOf = (entry: Entry | undefined) => entry?.time ?? 0;
@@ -116,14 +122,15 @@ function compareSides(a: Entry | undefined, b: Entry | undefined): number {
   return a && b ? compareEntries(a, b) : 0;
 }
 
-/** A pair whose `where` throws counts as a match: it comes to light when it is sent. */
-function isMatch({ left, right }: Message, where: (left: unknown, right: unknown) => boolean): boolean {
+/** Whether a pair is a match; text when that cannot be told, which says why. */
+function isMatch({ left, right }: Message, where: (left: unknown, right: unknown) => boolean): boolean | string {
   const [a, b] = [left!.content, right!.content];
-  if ("problem" in a || "problem" in b) return true;
+  if ("problem" in a) return a.problem;
+  if ("problem" in b) return b.problem;
   try {
     return where(a.of, b.of);
-  } catch {
-    return true;
+  } catch (error) {
+    return `the join's where threw: ${reasonOf(error)}`;
   }
 }
 
@@ -161,10 +168,10 @@ export function noteRecord(instance: Instance, time: number): void {
   instance.seen = Math.max(instance.seen, time);
 }
 
-function sendMessage(instance: Instance, { left, right }: Message, time: number, acting: Acting): void {
-  const [later] = [left, right].filter((one) => one !== undefined).sort((a, b) => b.time - a.time);
-  const entry = later!;
-  const made = messageEvent(instance, { left, right }, entry, time);
+function sendMessage(instance: Instance, message: Message, time: number, acting: Acting): void {
+  const { left, right } = message;
+  const entry = (left && right ? (right.time > left.time ? right : left) : left ?? right)!;
+  const made = messageEvent(instance, message, entry, time);
   if (made === undefined) return;
   const failure = typeof made === "string"
     ? eventFailure(instance, made)
@@ -175,27 +182,20 @@ function sendMessage(instance: Instance, { left, right }: Message, time: number,
 
 function messageEvent(
   instance: Instance,
-  { left, right }: Message,
+  { left, right, problem }: Message,
   of: Entry,
   time: number,
 ): Event | string | undefined {
-  const values: Record<string, unknown> = { left: undefined, right: undefined };
-  for (const [name, entry] of [["left", left], ["right", right]] as const) {
-    if (!entry) continue;
-    if ("problem" in entry.content) return entry.content.problem;
-    values[name] = entry.content.of;
-  }
-  const source = instance.home.definition.sources[of.source]!;
-  const { where } = source.side!.join;
-  try {
-    if (left && right && !where(values["left"], values["right"]) && source.side!.join.right === "stream") {
-      return undefined;
-    }
-  } catch (error) {
-    return `the join's where threw: ${error instanceof Error ? error.message : String(error)}`;
-  }
+  if (problem !== undefined) return problem;
+  for (const entry of [left, right]) if (entry && "problem" in entry.content) return entry.content.problem;
+  const values = { left: valueOf(left), right: valueOf(right) };
   const record = { ...of.record, headers: [] };
-  return eventOf(source, values, new RecordMeta(instance.key, time, of.topic, of.partition, record));
+  const meta = new RecordMeta(instance.key, time, of.topic, of.partition, record);
+  return eventOf(instance.home.definition.sources[of.source]!, values, meta);
+}
+
+function valueOf(entry: Entry | undefined): unknown {
+  return entry && "of" in entry.content ? entry.content.of : undefined;
 }
 
 function eventFailure({ home: { definition: { name, version } }, key }: Instance, problem: string): Failure {
