@@ -36,10 +36,10 @@ export type BareEntry = Omit<Entry, "content">;
 export class Buffer {
   readonly entries: Entry[] = [];
   readonly prefix: string;
-  /** Rows that differ from the store's. */
-  readonly #changes = new Map<string, string | null>();
-  /** Entries that the store does not have yet. */
+  /** Entries that are not in the store as they are here; those of them that it does not have at all; and rows that are gone. */
+  readonly #changed = new Set<Entry>();
   readonly #fresh = new Set<Entry>();
+  #gone: string[] = [];
   #changedBytes = 0;
 
   constructor(actor: string, key: string) {
@@ -68,26 +68,34 @@ export class Buffer {
   remove(gone: ReadonlySet<Entry>): void {
     let kept = 0;
     for (const entry of this.entries) {
-      if (!gone.has(entry)) this.entries[kept++] = entry;
-      else if (this.#fresh.delete(entry)) this.#changes.delete(this.#rowOf(entry));
-      else this.#change(entry, null);
+      if (!gone.has(entry)) {
+        this.entries[kept++] = entry;
+        continue;
+      }
+      this.#changed.delete(entry);
+      if (!this.#fresh.delete(entry)) this.#gone.push(this.#rowOf(entry));
     }
     this.entries.length = kept;
   }
 
   /** Notes that an entry is new, or not what it was. */
   note(entry: Entry): void {
-    this.#change(entry, encode(entry));
+    this.#changed.add(entry);
+    this.#changedBytes += OVERHEAD_BYTES + (entry.record.value?.length ?? 0);
   }
 
-  changes(): Iterable<readonly [row: string, value: string | null]> {
-    return this.#changes;
+  changes(): (readonly [row: string, value: string | null])[] {
+    return [
+      ...this.#gone.map((row) => [row, null] as const),
+      ...[...this.#changed].map((entry) => [this.#rowOf(entry), encode(entry)] as const),
+    ];
   }
 
   /** The changes are in the store now. */
   settle(): void {
-    this.#changes.clear();
+    this.#changed.clear();
     this.#fresh.clear();
+    this.#gone = [];
     this.#changedBytes = 0;
   }
 
@@ -96,11 +104,6 @@ export class Buffer {
     const bytes = this.#changedBytes;
     this.#changedBytes = 0;
     return bytes;
-  }
-
-  #change(entry: Entry, value: string | null): void {
-    this.#changes.set(this.#rowOf(entry), value);
-    this.#changedBytes += OVERHEAD_BYTES + (value?.length ?? 0);
   }
 
   #rowOf({ time, topic, partition, record, source }: Entry): string {

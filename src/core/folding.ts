@@ -65,14 +65,12 @@ function foldOwnEvents(instance: Instance, folded: Snapshot): Snapshot {
   return snapshot;
 }
 
-/** Sends a windowed actor its last event and removes it. The answer is as of {@link foldEvent}; it is gone in any case. */
+/** Sends a windowed actor its last event. The answer is as of {@link foldEvent}. */
 export function closeWindow(instance: Instance, at: number, publisher: Publishing): Failure | undefined {
   const window = instance.window!;
   const event: WindowClose = { type: "window.close", window, at };
   const time = window.end - 1;
-  const failure = foldEvent(instance, event, { time, floor: time }, publisher);
-  instance.forget();
-  return failure;
+  return foldEvent(instance, event, { time, floor: time }, publisher);
 }
 
 /** Sends a windowed actor an early update, and sets the next one. */

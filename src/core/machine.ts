@@ -58,14 +58,21 @@ function machineFolder(actor: string, given: AnyStateMachine): Folder {
     if (isFragile && next._nodes !== from?._nodes && !areConsistent(next._nodes)) throw inconsistent(actor, next.value);
     return opaque(next);
   }
-  const enter = (key: string) => entered(machine.getInitialSnapshot(scope, key));
+  /** The first state of every key, where that is one and the same. */
+  let first: Snapshot | undefined;
+  const enter = (key: string) => {
+    const made = machine.getInitialSnapshot(scope, key);
+    const snapshot = entered(made);
+    if (isSameForAll(made)) first = snapshot;
+    return snapshot;
+  };
   const quick = shortcut(machine, nodes, knows ?? new Set(), scope);
   const step = (state: AnyMachineSnapshot, event: Event) =>
     (quick(state, event) as Snapshot | undefined) ?? entered(machine.transition(state, event, scope), state);
 
   return {
     events: machine.events.filter((type: string) => !type.startsWith("xstate.")),
-    initial: (key, effects) => scope.run(key, effects, enter, key, undefined),
+    initial: (key, effects) => first ?? scope.run(key, effects, enter, key, undefined),
     fold(snapshot, key, event, effects) {
       const state = machineState(snapshot);
       if (state.status !== "active") throw finished(actor, key);
@@ -80,6 +87,15 @@ function machineFolder(actor: string, given: AnyStateMachine): Folder {
     decode: (json) => opaque(decode(json)),
     view: (snapshot) => ({ state: machineState(snapshot).value, context: machineState(snapshot).context }),
   };
+}
+
+/** Whether the key has no part in a first state: the context is no function, and nothing is done or chosen on entry. */
+function isSameForAll({ machine, status, _nodes: active }: AnyMachineSnapshot): boolean {
+  return status === "active" && typeof machine.config.context !== "function" &&
+    active.every((node) =>
+      node.entry.length === 0 && node.always === undefined &&
+      (node.type !== "compound" || node.initial.actions.length === 0)
+    );
 }
 
 /** The same machine, except that it cannot loop for ever. The given one is left alone. */

@@ -41,7 +41,7 @@ export class OwnWork {
       publisher,
       bury: ({ record, topic, partition }, failure) =>
         undelivered.bury({ record, from: { topic, partition } }, failure),
-      buryState: (instance, state, failure) => undelivered.buryState(instance, state, failure),
+      buryState: (instance, failure) => undelivered.buryState(instance, failure),
       closing: (window) => this.#noteClosing(window),
     };
   }
@@ -67,19 +67,21 @@ export class OwnWork {
     return true;
   }
 
-  /** Does the next thing that an actor has to do by itself, if that is due. Answers whether it was. */
+  /**
+   * Does the next thing that an actor has to do by itself, if that is due. Answers whether it was. An early update waits for the
+   * watermark in any case.
+   */
   #actNext(instance: Instance, time: number, watermark: number): boolean {
     const next = nextOf(instance);
-    if (!next || next.due > time) {
+    if (!next || next.due > (next.kind === "update" ? watermark : time)) {
       instance.due = next?.due ?? Infinity;
       return false;
     }
     const wasThere = instance.snapshot !== undefined;
-    const state = instance.encode();
     const failure = this.#isRepeating(instance, next.due)
       ? repeating(instance)
       : this.#act(instance, next, watermark === Infinity);
-    if (failure) this.#options.undelivered.buryState(instance, state, failure);
+    if (failure) this.#options.undelivered.buryState(instance, failure);
     this.#options.actors.noteChange(instance, wasThere);
     return true;
   }
@@ -110,11 +112,11 @@ export class OwnWork {
   #close(instance: Instance, at: number): void {
     if (instance.snapshot === undefined) return;
     this.#noteClosing(instance);
-    const state = instance.encode();
     const failure = closeWindow(instance, at, this.#options.publisher);
-    this.#options.actors.noteChange(instance, true);
+    if (failure) this.#options.undelivered.buryState(instance, failure);
+    instance.forget();
     instance.isClosed = true;
-    if (failure) this.#options.undelivered.buryState(instance, state, failure);
+    this.#options.actors.noteChange(instance, true);
   }
 
   #noteClosing(window: Instance): void {

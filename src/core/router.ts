@@ -40,7 +40,7 @@ type Progress = "done" | "reads" | "full" | "more";
 /** How much of what is due is done before the next record is. So no record waits long, however much is due at once. */
 const DUE_PER_RECORD = 256;
 /** The same where no record waits. */
-const DUE_PER_RUN = 4_096;
+const DUE_PER_RUN = 1_024;
 
 /** All that one commit writes. */
 export interface Commit {
@@ -100,9 +100,14 @@ export class Router {
     return this.#hasProgress;
   }
 
+  /** Whether records are planned, or watermarks that move. */
+  get hasSteps(): boolean {
+    return this.#plan.step !== undefined;
+  }
+
   /** Whether there is anything to run. */
   get isPlanned(): boolean {
-    return this.#plan.step !== undefined || this.isDue;
+    return this.hasSteps || this.isDue;
   }
 
   /** Whether something is due that was not done yet. */
@@ -217,7 +222,8 @@ export class Router {
     }
     if (!this.isDue) return "done";
     const stopped = this.#doDue(DUE_PER_RUN) ?? "done";
-    this.#dueDone = 0;
+    // What is read or committed in between is no reason to begin to count again.
+    if (stopped === "done" || stopped === "more") this.#dueDone = 0;
     return stopped;
   }
 

@@ -32,7 +32,8 @@ export class Undelivered {
   }
 
   /** No single record is to blame: the actor's state takes its place. */
-  buryState(instance: Instance, state: string | null, failure: Failure): void {
+  buryState(instance: Instance, failure: Failure): void {
+    const state = instance.encode();
     const value = state === null ? null : new TextEncoder().encode(state);
     const timestamp = instance.window ? instance.window.end - 1 : Math.max(instance.clock, 0);
     const record = { offset: -1, timestamp, key: null, value, headers: [] };

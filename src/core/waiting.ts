@@ -17,7 +17,7 @@ export interface Acting {
   /** Buries a record that could not be folded. */
   readonly bury: (entry: Entry, failure: Failure) => void;
   /** Buries what led to no record's failure but an actor's own. */
-  readonly buryState: (instance: Instance, state: string | null, failure: Failure) => void;
+  readonly buryState: (instance: Instance, failure: Failure) => void;
   /** Told of a window that is about to close. */
   readonly closing: (window: Instance) => void;
 }
@@ -235,10 +235,9 @@ function foldWindow(instance: Instance, span: Span, entries: readonly Entry[], a
   fireUpTo(one, span.end - 1, acting);
   if (one.snapshot === undefined) return;
   acting.closing(one);
-  const state = one.encode();
   const at = span.end + instance.home.definition.window!.allowedLatenessMs;
   const failure = closeWindow(one, at, acting.publisher);
-  if (failure) acting.buryState(one, state, failure);
+  if (failure) acting.buryState(one, failure);
 }
 
 /** Lets a fresh machine see the records of a window, its timers in between. */
@@ -295,8 +294,7 @@ function fireUpTo(instance: Instance, time: number, acting: Acting): void {
   for (let count = 0; count < FIRINGS_MAX; count++) {
     const timer = nextTimer(instance.timers);
     if (!timer || timer.due > time) return;
-    const state = instance.encode();
     const failure = fireTimer(instance, timer, acting.publisher);
-    if (failure) acting.buryState(instance, state, failure);
+    if (failure) acting.buryState(instance, failure);
   }
 }

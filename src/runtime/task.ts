@@ -191,7 +191,7 @@ export class Task {
     }
     await this.#work();
     this.#noticeSilence();
-    await this.#work();
+    if (this.router.hasSteps) await this.#work();
     this.#balance();
     if (this.#isCommitDue()) await this.#commit();
   }

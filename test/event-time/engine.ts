@@ -111,7 +111,7 @@ function bytesOf({ id, key, time, value }: { id: string; key: string; time: numb
   return { key, value: value === null ? null : JSON.stringify({ id, key, time, value }), timestamp: time };
 }
 
-async function outputsOf(runtime: Runtime, topic: string): Promise<Output[]> {
+export async function outputsOf(runtime: Runtime, topic: string): Promise<Output[]> {
   const outputs: Output[] = [];
   for await (const { key, value, timestamp, headers } of runtime.read(topic)) {
     outputs.push({

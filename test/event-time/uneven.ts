@@ -3,10 +3,8 @@ import { deepEqual } from "node:assert/strict";
 import { type App, type Log, memoryLog, memoryStores, type Runtime, start, type Stores } from "tidemark";
 import { Crash, Life, mortal } from "../crashing.ts";
 import { randomFrom } from "../random.ts";
-import type { Output, Read } from "./engine.ts";
+import { outputsOf, type Read } from "./engine.ts";
 import type { TopicWorld } from "./oracle/watermark.ts";
-
-const text = new TextDecoder();
 
 /** Sometimes lets all others go first. */
 type Moment = () => Promise<void>;
@@ -110,17 +108,4 @@ async function live(life: Life, begin: () => Promise<Runtime>, turns: number): P
   } finally {
     await life.bury();
   }
-}
-
-async function outputsOf(runtime: Runtime, topic: string): Promise<Output[]> {
-  const outputs: Output[] = [];
-  for await (const { key, value, timestamp, headers } of runtime.read(topic)) {
-    outputs.push({
-      key: key ? text.decode(key) : "",
-      time: timestamp,
-      value: value && JSON.parse(text.decode(value)),
-      headers: Object.fromEntries(headers.map(([name, bytes]) => [name, text.decode(bytes)])),
-    });
-  }
-  return outputs;
 }

@@ -1,6 +1,6 @@
 import { type AppDefinition } from "../../core/app.ts";
 import { compareText } from "../../core/key.ts";
-import type { LogRecord, TopicPartition } from "../../core/record.ts";
+import type { LogRecord, Position, TopicPartition } from "../../core/record.ts";
 import { CHECKPOINT_ROW } from "../../core/row.ts";
 import { type Group, receiver, type Topology, topology } from "../../core/topology.ts";
 import type { Log } from "../../log/log.ts";
@@ -19,14 +19,17 @@ export type FoundRecord = LogRecord & TopicPartition;
 export class SimulationResults {
   readonly #states: ReadonlyMap<string, readonly ActorState[]>;
   readonly #records: ReadonlyMap<string, readonly FoundRecord[]>;
+  readonly #committed: readonly Position[];
 
   /** @internal */
   constructor(
     states: ReadonlyMap<string, readonly ActorState[]>,
     records: ReadonlyMap<string, readonly FoundRecord[]>,
+    committed: readonly Position[],
   ) {
     this.#states = states;
     this.#records = records;
+    this.#committed = committed;
   }
 
   /** The committed states of an actor, task by task; of a windowed one those of its open windows. */
@@ -42,6 +45,14 @@ export class SimulationResults {
     if (!found) throw new Error(`Cannot find topic "${topic}": there are ${[...this.#records.keys()].join(", ")}`);
     return found;
   }
+
+  /** Those that the app has not read: messages may come to an actor that is at the end of its sources already. */
+  unread(topic: string): readonly FoundRecord[] {
+    return this.records(topic).filter(({ partition, offset }) => {
+      const position = this.#committed.find((one) => one.topic === topic && one.partition === partition);
+      return offset >= (position?.offset ?? 0);
+    });
+  }
 }
 
 /** What a finished run left in its log and on the disk that its last process worked on. */
@@ -56,7 +67,7 @@ export async function resultsOf(app: AppDefinition, log: Log, disk: Disk): Promi
   }
   const records = new Map<string, FoundRecord[]>();
   for (const topic of (await log.topics()).keys()) records.set(topic, await Array.fromAsync(readTopic(log, topic)));
-  return new SimulationResults(states, records);
+  return new SimulationResults(states, records, await log.committed(app.name));
 }
 
 /** What must hold at the end of every run. @throws Violation */

@@ -70,7 +70,7 @@ export class Run {
     const { log, audit } = this.#shared;
     await log.createTopics(Object.entries(topics).map(([name, partitions]) => ({ name, partitions })));
     for (const instance of this.#fleet.instances) this.#fleet.startLater(instance, 2_000);
-    this.#deal();
+    await this.#deal();
     const atLeast = this.#random.pick([0, 200, 600]);
     while (this.#arriving > 0 || this.#world.steps < atLeast) {
       this.#strike();
@@ -82,8 +82,12 @@ export class Run {
   }
 
   /** Begins to put the records into their partitions. */
-  #deal(): void {
+  async #deal(): Promise<void> {
     const queues = Map.groupBy(this.#inputs, ({ topic, partition }) => `${topic}/${partition}`);
+    if (this.#options.isFilled) {
+      for (const queue of queues.values()) await this.#shared.log.append(queue[0]!.topic, queue[0]!.partition, queue);
+      return;
+    }
     const gapMs = this.#random.pick([0, 50, 1_000]);
     const most = this.#random.pick([2, 10, Infinity]);
     for (const [name, queue] of queues) {
