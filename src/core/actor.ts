@@ -146,7 +146,10 @@ export interface ActorDefinition {
 
 /** Options of {@link actor}. */
 export interface ActorOptions {
-  /** The machine's version, a whole number from 1. Default 1. Count it up when the machine changes. */
+  /**
+   * The machine's version, a whole number from 1. Default 1. Count it up when the machine changes: then an actor's timers for an
+   * `after` that its state no longer has are dropped, and missing ones are set, when it is looked at next.
+   */
   readonly version?: number;
   /**
    * With "event-time" a record waits until the watermark has passed its time, and the records of a key are folded in the exact

@@ -30,6 +30,7 @@ export class Alarms {
   #page: readonly Indexed[] | undefined;
   #next = 0;
   #pageIsLast = false;
+  #obsolete: string[] = [];
   /** Where the next page begins, and nothing in the index before it is due earlier than `#earliest`. */
   #from: string;
   #earliest = -Infinity;
@@ -85,9 +86,15 @@ export class Alarms {
       (!changed || (indexed.due - changed.due || compareText(row.row, changed.instance.row)) <= 0);
     if (!isIndexed) return this.#changed.pop().instance;
     if (!row.isLoaded) return undefined;
+    if (row.indexed !== indexed.due) this.#noteObsolete(row, indexed);
     this.#next++;
     this.#seek();
     return row;
+  }
+
+  /** Rows of the index that do not say what their actors say, because the app is not what it was when they were written. */
+  get obsolete(): readonly string[] {
+    return this.#obsolete;
   }
 
   /** How the index changes with an actor. */
@@ -104,8 +111,14 @@ export class Alarms {
   settle(): void {
     for (const { due } of this.#changed.all) this.#earliest = Math.min(this.#earliest, due);
     this.#changed.clear();
+    this.#obsolete = [];
     this.#page = undefined;
     this.#from = this.#prefix;
+  }
+
+  #noteObsolete(instance: Instance, { due, id }: Indexed): void {
+    this.#obsolete.push(`${this.#prefix}${timeText(due)}!${id}`);
+    if (!instance.isDirty) instance.indexed = Infinity;
   }
 
   #seek(): void {

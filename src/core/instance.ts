@@ -62,6 +62,9 @@ export class Instance {
   /** Whether its window is over: nobody will ask for it again. */
   isClosed = false;
 
+  /** The version of the machine that wrote its row. */
+  #version: number | undefined;
+
   constructor(home: Instances, key: string, window: Span | undefined, row: string) {
     this.home = home;
     this.key = key;
@@ -112,15 +115,21 @@ export class Instance {
   }
 
   #take({ snapshot, version, extra: { c, s, t, u } }: Row): void {
-    const { definition, folder } = this.home;
     this.snapshot = snapshot;
     this.clock = c ?? -Infinity;
     this.seen = s ?? -Infinity;
     this.update = u ?? Infinity;
     this.timers = t ?? NO_TIMERS;
-    if (version !== definition.version) {
-      this.timers = reconciled(this.timers, folder, snapshot, Math.max(this.clock, 0));
-    }
+    this.#version = version;
+  }
+
+  /** Brings its timers in line with a machine that is not the one which set them. Answers whether there was need to. */
+  reconcile(): boolean {
+    const { definition, folder } = this.home;
+    if (this.snapshot === undefined || this.#version === definition.version) return false;
+    this.#version = definition.version;
+    this.timers = reconciled(this.timers, folder, this.snapshot, Math.max(this.clock, 0));
+    return true;
   }
 }
 

@@ -122,9 +122,18 @@ export class LiveActors {
         instance.home.keepsState ? values[value++] : undefined,
         instance.buffer ? pages[page++] : undefined,
       );
-      if (instance.home.hasAlarms) instance.due = instance.indexed = nextOf(instance)?.due ?? Infinity;
+      if (!instance.home.hasAlarms) continue;
+      instance.due = instance.indexed = nextOf(instance)?.due ?? Infinity;
+      if (instance.reconcile()) this.noteChange(instance, true);
     }
     this.#findDue();
+  }
+
+  /** Takes note again of an actor that was taken out and had nothing to do yet. */
+  rearm(instance: Instance): void {
+    // One that changed since the last commit is noted for another time already.
+    if (instance.indexed === Infinity && !instance.isDirty) this.noteChange(instance, true);
+    else instance.due = nextOf(instance)?.due ?? Infinity;
   }
 
   /** Notes that an actor is not what it was. */
@@ -166,6 +175,7 @@ export class LiveActors {
   /** The rows that changed since the last commit. */
   changes(): (readonly [row: string, value: string | null])[] {
     const changes: (readonly [string, string | null])[] = [];
+    for (const { obsolete } of this.#alarms.values()) for (const row of obsolete) changes.push([row, null]);
     for (const instance of this.#dirty) {
       const { home, buffer, isStored } = instance;
       const value = instance.encode();

@@ -54,7 +54,7 @@ export class OwnWork {
     const due = this.#options.actors.takeDue(watermark);
     if (due === undefined || due === "reads") return due;
     if (due.kind === "close") this.#close(due.instance, due.at);
-    else this.#actNext(due.instance, watermark, watermark);
+    else if (!this.#actNext(due.instance, watermark, watermark)) this.#options.actors.rearm(due.instance);
     return "done";
   }
 
@@ -73,10 +73,7 @@ export class OwnWork {
    */
   #actNext(instance: Instance, time: number, watermark: number): boolean {
     const next = nextOf(instance);
-    if (!next || next.due > (next.kind === "update" ? watermark : time)) {
-      instance.due = next?.due ?? Infinity;
-      return false;
-    }
+    if (!next || next.due > (next.kind === "update" ? watermark : time)) return false;
     const wasThere = instance.snapshot !== undefined;
     const failure = this.#isRepeating(instance, next.due)
       ? repeating(instance)

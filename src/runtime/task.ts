@@ -190,7 +190,7 @@ export class Task {
       if (batch.records.length > 0) this.#quietSince.delete(this.router.input(batch.topic));
     }
     await this.#work();
-    this.#noticeSilence();
+    await this.#noticeSilence();
     if (this.router.hasSteps) await this.#work();
     this.#balance();
     if (this.#isCommitDue()) await this.#commit();
@@ -226,7 +226,7 @@ export class Task {
   }
 
   /** Tells the router which sources have fallen silent, or will stay so. */
-  #noticeSilence(): void {
+  async #noticeSilence(): Promise<void> {
     const now = this.#settings.clock.monotonic();
     for (const input of this.router.inputs) {
       const { definition } = input.plan;
@@ -235,7 +235,12 @@ export class Task {
       if (definition.idleAfterMs === undefined) continue;
       const since = this.#quietSince.get(input);
       if (since === undefined) this.#quietSince.set(input, now);
-      else if (now - since >= definition.idleAfterMs) this.router.idle(input.topic);
+      else if (now - since >= definition.idleAfterMs && !input.lanes[0]!.planned.isIdle) {
+        // What was heard last may be as old as the silence: only the log itself knows whether there is nothing more.
+        const { end } = await this.#settings.log.bounds(input);
+        input.end = Math.max(input.end, end);
+        this.router.idle(input.topic);
+      }
     }
   }
 
