@@ -48,6 +48,11 @@ export class Step {
   readonly time: number;
   /** The watermark of the record's own partition just before it: decides about lateness. */
   before: number;
+  /** The same, as what decides about the lateness of what the record leads to. */
+  get floor(): number {
+    return this.before;
+  }
+
   /** How far the record moves its channel. */
   readonly reach: number;
   /** Why no actor can get the record; then `works` is empty. */
@@ -112,7 +117,8 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
   const lane = input.lanes[0]!;
   const { deliveries } = input.plan;
   try {
-    const { value, refusal } = valueOf(topic, record, deliveries);
+    const refusal = record.value === null ? refusalOfDelete(topic, deliveries) : undefined;
+    const value = refusal ? null : decodeValue(topic, record.value);
     const time = eventTime(topic, value, record.timestamp, now);
     const works = new Array<Work>(deliveries.length);
     for (let index = 0; index < deliveries.length; index++) {
@@ -137,17 +143,14 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
   }
 }
 
-/** The value of a record; of a delete that the topic's schema refuses, why it does: only a table can take it then. */
-function valueOf(
-  topic: TopicDefinition,
-  { value }: LogRecord,
-  deliveries: readonly Delivery[],
-): { readonly value: unknown; readonly refusal?: Failure } {
+/** Why a topic's schema refuses a delete, where a table takes it all the same. Throws where nobody can take it. */
+function refusalOfDelete(topic: TopicDefinition, deliveries: readonly Delivery[]): Failure | undefined {
   try {
-    return { value: decodeValue(topic, value) };
+    decodeValue(topic, null);
+    return undefined;
   } catch (error) {
-    if (value !== null || !deliveries.some(isTable)) throw error;
-    return { value: null, refusal: fault(error, "TIDEMARK_RECORD_INVALID") };
+    if (!deliveries.some(isTable)) throw error;
+    return fault(error, "TIDEMARK_RECORD_INVALID");
   }
 }
 
@@ -195,7 +198,8 @@ function examineOriginal(input: Input, record: LogRecord, key: string, { source,
   const delivery = sourceOf(input, source);
   const { topic } = delivery.actor.sources[source]!.from as TopicSource;
   try {
-    const { value } = valueOf(topic, record, [delivery]);
+    const isDelete = record.value === null && refusalOfDelete(topic, [delivery]) !== undefined;
+    const value = isDelete ? null : decodeValue(topic, record.value);
     const time = eventTime(topic, value, record.timestamp, Infinity);
     const works = [workOf(lane, record, delivery, key, value, time)];
     return new Step(lane, record, time, before, Math.max(before, time - topic.maxOutOfOrdernessMs), works);

@@ -149,6 +149,8 @@ export class Instances {
   /** Whether its actors may have something to do by themselves, beside the end of their window. */
   readonly hasAlarms: boolean;
   readonly isOrdered: boolean;
+  /** Whether its actors have no windows and nothing of all that: records go straight into their state. */
+  readonly isSimple: boolean;
   readonly #limit: number;
   // Two generations instead of a list in order of use: a hit costs one look-up, and the older half is dropped at once.
   #young = new Map<string, Instance>();
@@ -166,6 +168,7 @@ export class Instances {
     this.keepsRecords = this.isOrdered || !this.keepsState;
     this.hasAlarms = this.keepsRecords || folder.isTimed || expireAfterMs !== undefined ||
       isAligned(window) && window.earlyMs !== undefined;
+    this.isSimple = !window && !this.hasAlarms;
     this.#limit = limit;
   }
 

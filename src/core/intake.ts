@@ -36,6 +36,7 @@ export class Intake {
    * first, and it must be asked again.
    */
   prepare({ works, time }: Step, watermark: number): boolean {
+    if (!this.#options.actors.haveAlarms) return true;
     for (const { instance, others } of works) {
       if (!instance?.home.hasAlarms) continue;
       if (!this.#catchUp(instance, time, watermark, true)) return false;
@@ -48,6 +49,7 @@ export class Intake {
   take(work: Work, delivery: ActorDelivery, step: Step, watermark: number): Outcome {
     const { actor, source } = delivery;
     const { instance } = work;
+    if (instance?.home.isSimple) return this.#foldSimply(instance, work.content as Event, step);
     if (isAligned(actor.window)) return this.#foldWindows(work, actor, actor.window, step, watermark);
     if (!instance) return this.#late(work.key, actor, step, "late");
     if (instance.buffer && source !== -1) return this.#keep(instance, work, delivery, step, watermark);
@@ -87,12 +89,23 @@ export class Intake {
     return this.#options.ownWork.catchUp(instance, until, watermark, mayStop);
   }
 
+  /** What {@link #fold} is for an actor whose state is all it has; most records go this way. */
+  #foldSimply(instance: Instance, event: Event, step: Step): Outcome {
+    const { actors, publisher, undelivered } = this.#options;
+    const before = instance.snapshot;
+    const failure = foldEvent(instance, event, step, publisher);
+    if (instance.snapshot !== before) actors.noteChange(instance, before !== undefined);
+    if (!failure) return "folded";
+    undelivered.bury({ record: step.record!, from: step.lane }, failure);
+    return "dead";
+  }
+
   /** @param isBuried whether the record is a dead letter already */
   #fold(instance: Instance, event: Event, step: Step, isBuried = false): Outcome {
     const { actors, publisher, undelivered } = this.#options;
     const { snapshot: before, clock, seen, timers } = instance;
     const { time } = step;
-    const failure = foldEvent(instance, event, { time, floor: step.before }, publisher);
+    const failure = foldEvent(instance, event, step, publisher);
     if (!failure) {
       noteRecord(instance, time);
       const isNew = before === undefined && instance.window && instance.snapshot;

@@ -59,6 +59,11 @@ export class LiveActors {
       .flatMap((home) => [this.#alarms.get(home) ?? [], this.#windows.get(home) ?? []].flat());
   }
 
+  /** Whether any of them may have something to do by itself, beside the end of a window. */
+  get haveAlarms(): boolean {
+    return this.#alarms.size > 0;
+  }
+
   /** How many are held. */
   get size(): number {
     let sum = 0;

@@ -322,9 +322,7 @@ export class Router {
     }
     for (const work of step.works) {
       const outcome = this.#do(work, step);
-      if (work.delivery.kind === "pass" || work.delivery.source !== -1) {
-        this.#countsOf(work.delivery, step.lane.topic)[outcome]++;
-      }
+      this.#countsOf(work.delivery, step.lane.topic)[outcome]++;
     }
     return true;
   }
