@@ -3,7 +3,7 @@ import { type Code, reasonOf, TidemarkError } from "./errors.ts";
 import type { Effect, Event, Snapshot } from "./fold.ts";
 import type { Instance } from "./instance.ts";
 import type { Moment, Publishing } from "./publishing.ts";
-import { afterEffects, NO_TIMERS } from "./timers.ts";
+import { afterEffects, NO_TIMERS, reconciled } from "./timers.ts";
 import { isAligned, type WindowClose, type WindowUpdate } from "./window.ts";
 
 /** How many events an actor may send to itself at one moment. */
@@ -49,6 +49,9 @@ function settle(instance: Instance, snapshot: Snapshot, isDone: boolean, { time,
   if (!instance.home.folder.isTimed) return;
   instance.clock = Math.max(instance.clock, time);
   if (effects.length > 0) instance.timers = afterEffects(instance.timers, effects, instance.clock, floor);
+  if (!instance.isBehind) return;
+  instance.isBehind = false;
+  instance.timers = reconciled(instance.timers, instance.home.folder, snapshot, instance.clock);
 }
 
 /** Folds what the actor sent to itself, which comes before everything that others send. */

@@ -19,6 +19,8 @@ interface Extra {
   readonly t?: Timers;
   /** When its window has its next early update. */
   readonly u?: number;
+  /** How many timers it has fired after the end of its sources. */
+  readonly f?: number;
 }
 
 /** What an actor's row says. */
@@ -50,9 +52,8 @@ export class Instance {
   /** From which watermark on it has something to do by itself; `Infinity` for never. And what the store's index says of that. */
   due = Infinity;
   indexed = Infinity;
-  /** How many timers it has fired after the end of all its sources, and whether it may fire no more of them. */
+  /** How many timers it has fired after the end of all its sources, since its last record. */
   lastFirings = 0;
-  isSpent = false;
   /** Whether its rows have been looked for in the store. */
   isLoaded = false;
   /** Whether the store has a row for it. */
@@ -62,6 +63,8 @@ export class Instance {
   /** Whether its window is over: nobody will ask for it again. */
   isClosed = false;
 
+  /** Whether its timers have to be brought in line with its machine at its next event. */
+  isBehind = false;
   /** The version of the machine that wrote its row. */
   #version: number | undefined;
 
@@ -103,32 +106,39 @@ export class Instance {
     if (this.snapshot === undefined) return null;
     const { definition, folder } = this.home;
     const state = folder.encode(this.snapshot);
-    const json = [ROW_FORMAT, definition.version, state];
+    const json = [ROW_FORMAT, this.isBehind ? this.#version : definition.version, state];
     if (this.clock === -Infinity && this.seen === -Infinity && this.update === Infinity) return JSON.stringify(json);
     const extra: Extra = {
       ...(this.clock !== -Infinity && { c: this.clock }),
       ...(this.seen !== -Infinity && { s: this.seen }),
       ...(this.timers.length > 0 && { t: this.timers }),
       ...(this.update !== Infinity && { u: this.update }),
+      ...(this.lastFirings > 0 && { f: this.lastFirings }),
     };
     return JSON.stringify([...json, extra]);
   }
 
-  #take({ snapshot, version, extra: { c, s, t, u } }: Row): void {
+  #take({ snapshot, version, extra: { c, s, t, u, f } }: Row): void {
     this.snapshot = snapshot;
     this.clock = c ?? -Infinity;
     this.seen = s ?? -Infinity;
     this.update = u ?? Infinity;
+    this.lastFirings = f ?? 0;
     this.timers = t ?? NO_TIMERS;
     this.#version = version;
   }
 
-  /** Brings its timers in line with a machine that is not the one which set them. Answers whether there was need to. */
+  /**
+   * Brings its timers in line with a machine that is not the one which set them. Where it had no timers, and so no clock, that
+   * waits for its next event. Answers whether anything has changed.
+   */
   reconcile(): boolean {
     const { definition, folder } = this.home;
     if (this.snapshot === undefined || this.#version === definition.version) return false;
+    this.isBehind = this.clock === -Infinity && folder.isTimed;
+    if (this.isBehind) return false;
     this.#version = definition.version;
-    this.timers = reconciled(this.timers, folder, this.snapshot, Math.max(this.clock, 0));
+    this.timers = reconciled(this.timers, folder, this.snapshot, this.clock);
     return true;
   }
 }

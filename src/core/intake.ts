@@ -108,6 +108,7 @@ export class Intake {
     const failure = foldEvent(instance, event, step, publisher);
     if (!failure) {
       noteRecord(instance, time);
+      instance.lastFirings = 0;
       const isNew = before === undefined && instance.window && instance.snapshot;
       if (isNew) instance.update = nextUpdate(instance, instance.window.start);
     }
@@ -134,6 +135,7 @@ export class Intake {
     const buffer = instance.buffer!;
     const { window } = actor;
     const most = window && !isAligned(window) ? window.maxEvents : actor.maxEvents;
+    if (buffer.entries.length >= most) pruneVersions(instance, watermark);
     if (buffer.entries.length >= most) {
       const message =
         `Cannot keep a record for actor "${actor.name}": it has ${most} of this key already; raise its maxEvents`;
@@ -147,7 +149,7 @@ export class Intake {
     const { topic, partition } = lane;
     const entry = { time, floor, source, topic, partition, record, content: { of: content }, isPast, isMatched: false };
     buffer.add(entry);
-    if (isVersion) pruneVersions(instance, source, watermark);
+    if (isVersion) pruneVersions(instance, watermark);
     this.#options.actors.noteChange(instance, instance.snapshot !== undefined);
     return "buffered";
   }

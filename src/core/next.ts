@@ -3,6 +3,12 @@ import type { Instance } from "./instance.ts";
 import { nextTimer, type Timer } from "./timers.ts";
 import { closeDelayMs, type EventWindow } from "./window.ts";
 
+/**
+ * How many timers an actor fires after the end of all its sources. One that always sets another would go on for ever; it keeps
+ * the rest.
+ */
+const LAST_FIRINGS_MAX = 100;
+
 /** The next thing an actor has to do by itself. It is ready when the watermark has come to `due`. */
 export type Next =
   | { readonly kind: "timer"; readonly due: number; readonly timer: Timer }
@@ -28,7 +34,7 @@ export function nextOf(instance: Instance): Next | undefined {
     const { window } = home.definition;
     if (time < Infinity) consider({ kind: "records", time, due: time + (window ? closeDelayMs(window) : 1) });
   }
-  if (timers.length > 0 && !instance.isSpent) {
+  if (timers.length > 0 && instance.lastFirings < LAST_FIRINGS_MAX) {
     const timer = nextTimer(timers)!;
     consider({ kind: "timer", due: timer.due, timer });
   }

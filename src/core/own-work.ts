@@ -11,12 +11,6 @@ import { actAt, type Acting, closeRecords } from "./waiting.ts";
 /** How often an actor may have something to do at one and the same time: else a timer without delay would go on for ever. */
 const REPEATS_MAX = 10_000;
 
-/**
- * How many timers an actor fires after the end of all its sources. One that always sets another would go on for ever; it keeps
- * the rest.
- */
-const LAST_FIRINGS_MAX = 100;
-
 interface OwnWorkOptions {
   readonly actors: LiveActors;
   readonly publisher: Publishing;
@@ -87,7 +81,7 @@ export class OwnWork {
     const { publisher } = this.#options;
     switch (next.kind) {
       case "timer":
-        if (isLast) instance.isSpent = ++instance.lastFirings >= LAST_FIRINGS_MAX;
+        if (isLast) instance.lastFirings++;
         return fireTimer(instance, next.timer, publisher);
       case "update":
         return updateWindow(instance, publisher);

@@ -144,13 +144,15 @@ function withVersion(left: Entry, entries: readonly Entry[], type: string): Mess
   return [{ left, right: version }];
 }
 
-/** Removes the versions of a table that nobody can ask for any more: those before the newest one at the watermark. */
-export function pruneVersions(instance: Instance, source: number, watermark: number): void {
-  const buffer = instance.buffer!;
-  const versions = buffer.entries.filter((one) => one.source === source && one.time <= watermark);
-  // A version that came too late for some times does not hide an older one from them.
-  const newest = versions.findLastIndex(({ floor }) => floor <= watermark);
-  if (newest > 0) buffer.remove(new Set(versions.slice(0, newest)));
+/** Removes the versions of tables that nobody can ask for any more: those before the newest one at the watermark. */
+export function pruneVersions({ home, buffer }: Instance, watermark: number): void {
+  home.definition.sources.forEach(({ side }, source) => {
+    if (side?.of !== "right" || side.join.right !== "table") return;
+    const versions = buffer!.entries.filter((one) => one.source === source && one.time <= watermark);
+    // A version that came too late for some times does not hide an older one from them.
+    const newest = versions.findLastIndex(({ floor }) => floor <= watermark);
+    if (newest > 0) buffer!.remove(new Set(versions.slice(0, newest)));
+  });
 }
 
 function foldEntry(instance: Instance, entry: Entry, time: number, acting: Acting): void {

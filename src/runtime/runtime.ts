@@ -169,7 +169,30 @@ export class Runtime implements AsyncDisposable {
     const { group, partition, isAdded } = this.#layout.places.get(name)!;
     const { partitions } = this.#layout;
     const settings = isAdded ? { ...this.#settings, from: "earliest" as const } : this.#settings;
-    return new Task(group, partition, (topic) => partitions.get(topic)!, settings, () => this.#own.count);
+    return new Task(
+      group,
+      partition,
+      (topic) => partitions.get(topic)!,
+      settings,
+      () => this.#own.count,
+      () => this.#areMessagesRead(),
+    );
+  }
+
+  /**
+   * Whether the tasks that are here have read all messages there are, and none of them will send another. A message that
+   * another instance sends later waits for the next run.
+   */
+  async #areMessagesRead(): Promise<boolean> {
+    if (!this.actors.some(({ inbox }) => inbox)) return true;
+    const areQuiet = () => this.tasks.every((task) => task.isQuiet);
+    if (!areQuiet()) return false;
+    for (const { router } of this.tasks) {
+      for (const input of router.inputs) {
+        if (input.plan.inbox && (await this.#settings.log.bounds(input)).end > input.done) return false;
+      }
+    }
+    return areQuiet();
   }
 
   /** Looks at the topics again when the group speaks of tasks that are not known here. */

@@ -42,6 +42,7 @@ export class Task {
   readonly #settings: Settings;
   readonly #ahead: ReadonlySet<string>;
   readonly #tasksOwned: () => number;
+  readonly #mayEnd: () => Promise<boolean>;
   readonly #stop = new AbortController();
   readonly #quietSince = new Map<Input, number>();
   #isFinishing = false;
@@ -56,13 +57,17 @@ export class Task {
   #trimmedAt = -Infinity;
   #marked = "";
 
-  /** @param tasksOwned how many tasks this process has, now: what they commit is spread over time */
+  /**
+   * @param tasksOwned how many tasks this process has, now: what they commit is spread over time
+   * @param mayEnd whether a task that has nothing left to do may end, as nobody will send it a message any more
+   */
   constructor(
     group: Group,
     partition: number,
     partitionsOf: (topic: string) => number,
     settings: Settings,
     tasksOwned: () => number = () => 1,
+    mayEnd: () => Promise<boolean> = async () => true,
   ) {
     this.group = group;
     this.partition = partition;
@@ -70,6 +75,7 @@ export class Task {
     this.#settings = settings;
     this.#ahead = topicsAhead(settings);
     this.#tasksOwned = tasksOwned;
+    this.#mayEnd = mayEnd;
     const { cacheEntries, commitBytes, development } = settings;
     const app = settings.app.name;
     this.router = new Router({ app, group, partition, partitionsOf, cacheEntries, commitBytes, development });
@@ -78,6 +84,11 @@ export class Task {
   /** How far its restore is; undefined while none has begun. */
   get progress(): RestoreProgress | undefined {
     return this.#progress;
+  }
+
+  /** Whether it has nothing left to do at the end of all its sources, and all of it is committed. */
+  get isQuiet(): boolean {
+    return this.state === "finished" || this.#isFinished() && !this.router.hasProgress;
   }
 
   /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
@@ -136,7 +147,7 @@ export class Task {
   /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
   async run(): Promise<void> {
     try {
-      while (!this.#stop.signal.aborted && !this.#isFinished()) await this.#turn();
+      while (!this.#stop.signal.aborted && !(this.#isFinished() && await this.#mayEnd())) await this.#turn();
       if (!this.#stop.signal.aborted) this.state = "finished";
       if (this.router.hasProgress) await this.#commit();
     } catch (error) {
