@@ -98,26 +98,32 @@ export class Alarms {
   }
 
   /** How the index changes with an actor. */
-  changes({ indexed, due, row }: Instance): (readonly [row: string, value: string | null])[] {
+  changes(instance: Instance): (readonly [row: string, value: string | null])[] {
+    const { indexed, due } = instance;
     if (indexed === due) return [];
-    const id = row.slice(this.instances.prefix.length);
+    const id = this.instances.idOf(instance);
     const changes: (readonly [string, string | null])[] = [];
-    if (indexed < Infinity) changes.push([`${this.#prefix}${timeText(indexed)}!${id}`, null]);
-    if (due < Infinity) changes.push([`${this.#prefix}${timeText(due)}!${id}`, ""]);
+    if (indexed < Infinity) changes.push([this.#rowOf(indexed, id), null]);
+    if (due < Infinity) changes.push([this.#rowOf(due, id), ""]);
     return changes;
   }
 
-  /** After a commit, all is in the index, and what was read of it may be old. */
+  /** After a commit, all is in the index, and what was read of it may be old. What was taken is read over no more. */
   settle(): void {
-    for (const { due } of this.#changed.all) this.#earliest = Math.min(this.#earliest, due);
+    const next = this.#page?.[this.#next];
+    if (next) this.#from = this.#rowOf(next.due, next.id);
+    for (const { due, instance } of this.#changed.all) {
+      this.#earliest = Math.min(this.#earliest, due);
+      const row = this.#rowOf(due, this.instances.idOf(instance));
+      if (compareText(row, this.#from) < 0) this.#from = row;
+    }
     this.#changed.clear();
     this.#obsolete = [];
     this.#page = undefined;
-    this.#from = this.#prefix;
   }
 
   #noteObsolete(instance: Instance, { due, id }: Indexed): void {
-    this.#obsolete.push(`${this.#prefix}${timeText(due)}!${id}`);
+    this.#obsolete.push(this.#rowOf(due, id));
     if (!instance.isDirty) instance.indexed = Infinity;
   }
 
@@ -125,12 +131,15 @@ export class Alarms {
     const next = this.#page![this.#next];
     if (next) {
       this.#earliest = next.due;
-    } else if (this.#pageIsLast) {
-      this.#earliest = Infinity;
-    } else {
-      const { due, id } = this.#page!.at(-1)!;
-      this.#from = `${this.#prefix}${timeText(due)}!${id}\0`;
-      this.#page = undefined;
+      return;
     }
+    const last = this.#page!.at(-1);
+    if (last) this.#from = `${this.#rowOf(last.due, last.id)}\0`;
+    if (this.#pageIsLast) this.#earliest = Infinity;
+    else this.#page = undefined;
+  }
+
+  #rowOf(due: number, id: string): string {
+    return `${this.#prefix}${timeText(due)}!${id}`;
   }
 }

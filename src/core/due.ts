@@ -79,12 +79,16 @@ export class OpenWindows {
     return instance;
   }
 
-  /** After a commit, everything open is in the store, and what was read of it may be old. */
+  /** After a commit, everything open is in the store, and what was read of it may be old. What was taken is read over no more. */
   settle(): void {
-    for (const { window } of this.#born.all) this.#earliest = Math.min(this.#earliest, window!.end);
+    const next = this.#page?.[this.#next];
+    if (next) this.#from = next[0];
+    for (const { window, row } of this.#born.all) {
+      this.#earliest = Math.min(this.#earliest, window!.end);
+      if (compareText(row, this.#from) < 0) this.#from = row;
+    }
     this.#born.clear();
     this.#page = undefined;
-    this.#from = this.instances.prefix;
   }
 
   /** Finds out where the store's next open window ends, as far as the page tells. */
@@ -92,12 +96,12 @@ export class OpenWindows {
     const row = this.#page![this.#next];
     if (row) {
       this.#earliest = parseTimedRow(row[0], this.instances.prefix).time;
-    } else if (this.#pageIsLast) {
-      this.#earliest = Infinity;
-    } else {
-      this.#from = this.#page!.at(-1)![0] + "\0";
-      this.#page = undefined;
+      return;
     }
+    const last = this.#page!.at(-1);
+    if (last) this.#from = `${last[0]}\0`;
+    if (this.#pageIsLast) this.#earliest = Infinity;
+    else this.#page = undefined;
   }
 }
 
