@@ -4,17 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Mutant } from "./mutants.ts";
+import type { Edit, Mutant } from "./mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const COPIED = ["src", "scripts", "test", "package.json", "deno.json"];
 const LIMIT_MS = 1_800_000;
 
-/** A file with a mutant in it. @throws Error when the mutant does not fit the file in exactly one place */
-export function mutated(content: string, { name, file, from, to }: Mutant): string {
+/** All that is changed for a mutant. */
+export function editsOf({ also, ...edit }: Mutant): Edit[] {
+  return also ? [edit, also] : [edit];
+}
+
+/** A file with an edit in it. @throws Error when the edit does not fit the file in exactly one place */
+export function edited(content: string, { file, from, to }: Edit): string {
   const places = content.split(from).length - 1;
   if (places === 1) return content.replace(from, () => to);
-  throw new Error(`Cannot plant mutant "${name}": ${file} has its text ${places} times, not once; change the mutant`);
+  throw new Error(`Cannot change "${from.trim()}": ${file} has its text ${places} times, not once; change the mutant`);
 }
 
 /** Runs the simulation with a mutant in a copy of the sources, and answers with the line that says how it ended. */
@@ -23,8 +28,10 @@ export function simulateMutant(mutant: Mutant, args: readonly string[]): string 
   try {
     for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"), "dir");
-    const path = join(folder, mutant.file);
-    writeFileSync(path, mutated(readFileSync(path, "utf8"), mutant));
+    for (const edit of editsOf(mutant)) {
+      const path = join(folder, edit.file);
+      writeFileSync(path, edited(readFileSync(path, "utf8"), edit));
+    }
     const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
     const child = spawnSync(process.execPath, [...runtime, "scripts/simulate.ts", ...args], {
       cwd: folder,

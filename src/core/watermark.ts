@@ -20,19 +20,25 @@ export class Channel {
 
 /**
  * The minimum over channels that are not idle. When all are idle it is their maximum, so that it does not hang on the order
- * in which they fell silent (as in Flink's StatusWatermarkValve); without channels it is `-Infinity`.
+ * in which they fell silent (as in Flink's StatusWatermarkValve); a channel that has ended has no part in that: it is
+ * `Infinity` only when all have ended. Without channels it is `-Infinity`.
  */
 export function minimum(channels: Iterable<Channel>): number {
   let low = Infinity;
   let high = -Infinity;
-  let active = false;
-  for (const channel of channels) {
-    if (channel.watermark > high) high = channel.watermark;
-    if (channel.isIdle) continue;
-    active = true;
-    if (channel.watermark < low) low = channel.watermark;
+  let ended = 0;
+  let count = 0;
+  for (const { watermark, isIdle } of channels) {
+    count++;
+    if (watermark === Infinity) {
+      ended++;
+      continue;
+    }
+    if (watermark > high) high = watermark;
+    if (!isIdle && watermark < low) low = watermark;
   }
-  return active ? low : high;
+  if (low < Infinity) return low;
+  return ended === count && count > 0 ? Infinity : high;
 }
 
 /** Whether nothing holds the watermark any more. */

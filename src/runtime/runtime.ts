@@ -187,7 +187,8 @@ export class Runtime implements AsyncDisposable {
     if (!this.actors.some(({ inbox }) => inbox)) return true;
     const areQuiet = () => this.tasks.every((task) => task.isQuiet);
     if (!areQuiet()) return false;
-    for (const { router } of this.tasks) {
+    for (const { router, state } of this.tasks) {
+      if (state === "finished") continue;
       for (const input of router.inputs) {
         if (input.plan.inbox && (await this.#settings.log.bounds(input)).end > input.done) return false;
       }

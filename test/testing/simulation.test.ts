@@ -9,13 +9,15 @@ import {
   type SimulationOptions,
   Violation,
 } from "tidemark/testing";
-import { mutated } from "../../scripts/simulate/mutate.ts";
+import { edited, editsOf } from "../../scripts/simulate/mutate.ts";
 import { MUTANTS } from "../../scripts/simulate/mutants.ts";
 import type { Batch, Log, Producer, Reader, Transaction } from "../../src/log/log.ts";
 import type { Store, Stores } from "../../src/store/store.ts";
+import { simulationOf, SIMULATIONS } from "./simulations.ts";
 import { visitsSimulation } from "./visits.ts";
 
-const RUNS = 400;
+/** Of all apps together. */
+const RUNS = 120;
 
 /** A mutant that is not found in so many runs is missed. */
 const ATTEMPTS = 60;
@@ -23,7 +25,7 @@ const ATTEMPTS = 60;
 test(`${RUNS} runs full of faults come to what the records must come to`, async () => {
   const faults = new Map<string, number>();
   for (let seed = 0; seed < RUNS; seed++) {
-    const report = await simulate(visitsSimulation, seed);
+    const report = await simulate(simulationOf(seed).options, seed);
     for (const [fault, count] of report.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
   }
   const kinds = [
@@ -43,12 +45,13 @@ test(`${RUNS} runs full of faults come to what the records must come to`, async 
 });
 
 test("a seed gives the same run again, and another one another", async () => {
-  for (let seed = 100; seed < 110; seed++) {
-    const first = await simulate(visitsSimulation, seed, true);
-    const again = await simulate(visitsSimulation, seed, true);
+  const apps = Object.keys(SIMULATIONS).length;
+  for (let seed = 100; seed < 100 + 2 * apps; seed++) {
+    const first = await simulate(simulationOf(seed).options, seed, true);
+    const again = await simulate(simulationOf(seed).options, seed, true);
     assert.deepEqual(again, first);
     assert.ok(first.lines.length > 100);
-    assert.notEqual((await simulate(visitsSimulation, seed + 1_000)).hash, first.hash);
+    assert.notEqual((await simulate(simulationOf(seed + 100 * apps).options, seed + 100 * apps)).hash, first.hash);
   }
 });
 
@@ -162,8 +165,8 @@ test("a checkpoint that is not restored is found", async () => {
 });
 
 test("every mutant of the long simulation fits the sources in one place", () => {
-  for (const mutant of MUTANTS) {
-    const content = readFileSync(new URL(`../../${mutant.file}`, import.meta.url), "utf8");
-    assert.notEqual(mutated(content, mutant), content);
+  for (const edit of MUTANTS.flatMap(editsOf)) {
+    const content = readFileSync(new URL(`../../${edit.file}`, import.meta.url), "utf8");
+    assert.notEqual(edited(content, edit), content);
   }
 });

@@ -1,4 +1,5 @@
 import { TidemarkError } from "../../core/errors.ts";
+import type { TopicPartition } from "../../core/record.ts";
 import type { Random } from "./random.ts";
 
 /** What can go wrong; the number of times each did is in a run's report. */
@@ -39,6 +40,7 @@ export class Faults {
   readonly #jumpRate: number;
   readonly #latencyMs: number;
   readonly #portionRate: number;
+  readonly #silenceRate: number;
 
   constructor(random: Random, areOver: boolean) {
     this.#random = random;
@@ -51,6 +53,7 @@ export class Faults {
     this.#jumpRate = random.pick([0, 0.01]);
     this.#latencyMs = random.pick([0, 3, 40, 400]);
     this.#portionRate = random.pick([0, 0.3, 0.9]);
+    this.#silenceRate = random.pick([0, 0, 0.3, 0.9]);
   }
 
   /** A fault happened. */
@@ -88,6 +91,14 @@ export class Faults {
   /** How much a poll answers with at most, in bytes: sometimes next to nothing. */
   portion(maxBytes: number): number {
     return this.#random.chance(this.#portionRate) ? Math.min(maxBytes, this.#random.between(1, 400)) : maxBytes;
+  }
+
+  /** Which of the partitions that are read a poll brings nothing of, as when only their broker is slow: mostly the same again. */
+  silent(partitions: readonly TopicPartition[], last: TopicPartition | undefined): TopicPartition | undefined {
+    const random = this.#random;
+    if (this.areOver || this.#silenceRate === 0) return undefined;
+    if (last && random.chance(this.#silenceRate)) return last;
+    return random.chance(this.#silenceRate / 2) ? random.pick(partitions) : undefined;
   }
 }
 

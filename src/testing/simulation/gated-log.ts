@@ -97,7 +97,7 @@ export class GatedLog implements Log {
       const inner = await log.reader(from);
       if (this.#life.isDead) await inner.close();
       else this.#life.handles.add(inner);
-      return new GatedReader(this.#life, this.#shared, inner, new Set(from.map(nameOf)));
+      return new GatedReader(this.#life, this.#shared, inner, from);
     });
   }
 
@@ -148,15 +148,20 @@ class GatedReader implements Reader {
   readonly #life: Life;
   readonly #shared: Shared;
   readonly #inner: Reader;
+  readonly #from: readonly TopicPartition[];
   readonly #partitions: ReadonlySet<string>;
+  readonly #paused = new Set<string>();
+  /** What the last poll brought nothing of. */
+  #silent: TopicPartition | undefined;
   #isClosed = false;
   #wake = () => {};
 
-  constructor(life: Life, shared: Shared, inner: Reader, partitions: ReadonlySet<string>) {
+  constructor(life: Life, shared: Shared, inner: Reader, from: readonly TopicPartition[]) {
     this.#life = life;
     this.#shared = shared;
     this.#inner = inner;
-    this.#partitions = partitions;
+    this.#from = from;
+    this.#partitions = new Set(from.map(nameOf));
   }
 
   poll({ maxBytes, waitMs, signal }: Parameters<Reader["poll"]>[0]): Promise<Batch[]> {
@@ -170,7 +175,7 @@ class GatedReader implements Reader {
     const polled = this.#life.ask("log", "poll", async (wait) => {
       const mayWait = () => now() < until && !signal?.aborted;
       if (this.#isClosed || this.#life.isDead) return [];
-      const batches = await this.#inner.poll({ maxBytes: faults.portion(maxBytes), waitMs: 0 });
+      const batches = await this.#take(faults.portion(maxBytes));
       if (batches.length > 0 || !mayWait()) return batches;
       parked = wait;
       wait.at = until;
@@ -181,11 +186,23 @@ class GatedReader implements Reader {
   }
 
   pause(partition: TopicPartition): void {
+    this.#paused.add(nameOf(partition));
     this.#inner.pause(partition);
   }
 
   resume(partition: TopicPartition): void {
+    this.#paused.delete(nameOf(partition));
     this.#inner.resume(partition);
+  }
+
+  async #take(maxBytes: number): Promise<Batch[]> {
+    const silent = this.#silent = this.#shared.faults.silent(this.#from, this.#silent);
+    if (silent) this.#inner.pause(silent);
+    try {
+      return await this.#inner.poll({ maxBytes, waitMs: 0 });
+    } finally {
+      if (silent && !this.#isClosed && !this.#paused.has(nameOf(silent))) this.#inner.resume(silent);
+    }
   }
 
   async close(): Promise<void> {

@@ -25,8 +25,8 @@ export interface SimulationOptions {
   readonly topics: Readonly<Record<string, number>>;
   /** The records that come in; those of one partition in this order, in portions and at times that the seed decides. */
   readonly inputs: (random: Random) => readonly SimulatedRecord[];
-  /** Whether all records are there before the first process starts. Default false. */
-  readonly isFilled?: boolean;
+  /** Whether all records are there before the first process starts, or a few come every few seconds. Default: the seed decides. */
+  readonly arrival?: "before" | "slow";
   /** Throws when the results are not what these inputs must come to. Default: only what must hold for every app is checked. */
   readonly check?: (results: SimulationResults, inputs: readonly SimulatedRecord[]) => void;
   /** Whether anything goes wrong. Default true. */

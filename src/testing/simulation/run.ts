@@ -13,6 +13,9 @@ import { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 
+/** How far apart records come at most where they come slowly, in ms. */
+const SLOW_MS = 3_000;
+
 /** One run of a simulation. */
 export class Run {
   readonly #options: SimulationOptions;
@@ -84,12 +87,13 @@ export class Run {
   /** Begins to put the records into their partitions. */
   async #deal(): Promise<void> {
     const queues = Map.groupBy(this.#inputs, ({ topic, partition }) => `${topic}/${partition}`);
-    if (this.#options.isFilled) {
+    if (this.#options.arrival === "before") {
       for (const queue of queues.values()) await this.#shared.log.append(queue[0]!.topic, queue[0]!.partition, queue);
       return;
     }
-    const gapMs = this.#random.pick([0, 50, 1_000]);
-    const most = this.#random.pick([2, 10, Infinity]);
+    const isSlow = this.#options.arrival === "slow";
+    const gapMs = isSlow ? SLOW_MS : this.#random.pick([0, 50, 1_000]);
+    const most = isSlow ? 3 : this.#random.pick([2, 10, Infinity]);
     for (const [name, queue] of queues) {
       this.#arriving++;
       this.#arrive(name, queue, 0, { gapMs, most });
