@@ -118,6 +118,16 @@ export function fireTimer(
   return undefined;
 }
 
+/** How many timers an actor may fire at one moment, or within one window that keeps its records. */
+export const FIRINGS_MAX = 10_000;
+
+/** Takes all timers from an actor that has fired {@link FIRINGS_MAX}: else one without delay would go on for ever. */
+export function stopTimers(instance: Instance): Failure {
+  instance.timers = NO_TIMERS;
+  const tried = `Cannot come to an end after ${FIRINGS_MAX} timers at one time`;
+  return failureOf(instance, "TIDEMARK_FOLD_FAILED", tried, "they always set another; give them a delay");
+}
+
 function failureOf({ home, key }: Instance, reason: Code, tried: string, error: unknown): Failure {
   const { name, version } = home.definition;
   return {

@@ -1,15 +1,12 @@
 import { ClosedWindows } from "./closed-windows.ts";
 import type { Failure } from "./dead-letter.ts";
-import { closeWindow, fireTimer, updateWindow } from "./folding.ts";
+import { closeWindow, fireTimer, FIRINGS_MAX, stopTimers, updateWindow } from "./folding.ts";
 import type { Instance } from "./instance.ts";
 import type { LiveActors } from "./live-actors.ts";
 import { type Next, nextOf } from "./next.ts";
 import type { Publishing } from "./publishing.ts";
 import type { Undelivered } from "./undelivered.ts";
 import { actAt, type Acting, closeRecords } from "./waiting.ts";
-
-/** How often an actor may have something to do at one and the same time: else a timer without delay would go on for ever. */
-const REPEATS_MAX = 10_000;
 
 interface OwnWorkOptions {
   readonly actors: LiveActors;
@@ -70,7 +67,7 @@ export class OwnWork {
     if (!next || next.due > (next.kind === "update" ? watermark : time)) return false;
     const wasThere = instance.snapshot !== undefined;
     const failure = this.#isRepeating(instance, next.due)
-      ? repeating(instance)
+      ? stopTimers(instance)
       : this.#act(instance, next, watermark === Infinity);
     if (failure) this.#options.undelivered.buryState(instance, failure);
     this.#options.actors.noteChange(instance, wasThere);
@@ -97,7 +94,7 @@ export class OwnWork {
 
   #isRepeating(instance: Instance, due: number): boolean {
     if (this.#repeats?.instance !== instance || this.#repeats.due !== due) this.#repeats = { instance, due, count: 0 };
-    return ++this.#repeats.count > REPEATS_MAX;
+    return ++this.#repeats.count > FIRINGS_MAX;
   }
 
   #close(instance: Instance, at: number): void {
@@ -114,14 +111,4 @@ export class OwnWork {
     this.windowsClosed++;
     this.closedWindows.add(window);
   }
-}
-
-/** An actor that has always something to do at the same time loses its timers. */
-function repeating(instance: Instance): Failure {
-  instance.timers = [];
-  const { name, version } = instance.home.definition;
-  const message =
-    `Cannot come to an end in actor "${name}": it had ${REPEATS_MAX} timers at one moment and always set another; ` +
-    "give them a delay";
-  return { reason: "TIDEMARK_FOLD_FAILED", message, actor: { name, version }, key: instance.key };
 }

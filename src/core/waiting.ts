@@ -4,7 +4,7 @@ import { eventOf, RecordMeta } from "./content.ts";
 import type { Failure } from "./dead-letter.ts";
 import { reasonOf } from "./errors.ts";
 import { type Event } from "./fold.ts";
-import { closeWindow, fireTimer, foldEvent } from "./folding.ts";
+import { closeWindow, fireTimer, FIRINGS_MAX, foldEvent, stopTimers } from "./folding.ts";
 import { Instance } from "./instance.ts";
 import { firstSession, lastTime } from "./next.ts";
 import type { Publishing } from "./publishing.ts";
@@ -289,14 +289,11 @@ const NOBODY: Acting = {
   closing: () => {},
 };
 
-/** How many timers one window may fire at its close. */
-const FIRINGS_MAX = 100_000;
-
 function fireUpTo(instance: Instance, time: number, acting: Acting): void {
-  for (let count = 0; count < FIRINGS_MAX; count++) {
+  for (let count = 0;; count++) {
     const timer = nextTimer(instance.timers);
     if (!timer || timer.due > time) return;
-    const failure = fireTimer(instance, timer, acting.publisher);
+    const failure = count < FIRINGS_MAX ? fireTimer(instance, timer, acting.publisher) : stopTimers(instance);
     if (failure) acting.buryState(instance, failure);
   }
 }

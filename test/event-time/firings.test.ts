@@ -1,7 +1,18 @@
 /** Machines whose timers never end by themselves: a run that is bounded ends, and nobody else is kept from going on. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { actor, app, type Log, memoryLog, memoryStores, start, type Stores, topic } from "tidemark";
+import {
+  actor,
+  app,
+  type Log,
+  memoryLog,
+  memoryStores,
+  session,
+  start,
+  type Stores,
+  topic,
+  type WindowClose,
+} from "tidemark";
 import { testDriver } from "tidemark/testing";
 import { any, number, object, string } from "valibot";
 import { assign, emit, fromTransition, setup } from "xstate";
@@ -132,4 +143,25 @@ test("a run that dies among the last hundred fires a hundred all the same", asyn
     deepEqual(await toEnd(log, stores), { a: minutes(FIRINGS), b: minutes(FIRINGS) }, `died at call ${dieAt}`);
   }
   ok(crashes > 10, `only ${crashes} crashes`);
+});
+
+test("a timer without delay that always sets itself again lets a session close, and is told", () => {
+  const spinning = setup({
+    types: { events: {} as { type: "beat" } | WindowClose, emitted: {} as { type: "closed" } },
+  }).createMachine({
+    initial: "a",
+    on: { "window.close": { actions: emit({ type: "closed" }) } },
+    states: { a: { after: { 0: "b" } }, b: { after: { 0: "a" } } },
+  });
+  const out = topic("out", { schema: any() });
+  const spinner = actor("spinner", spinning).window(session({ milliseconds: 10 }))
+    .on(beats.by(({ k }) => k), () => ({ type: "beat" }))
+    .to("closed", out, (_, { window }) => window);
+  const t = testDriver(app("spin", [spinner]), { development: false });
+  t.send(beats, { k: "x", t: 100 });
+  t.finish();
+  deepEqual(t.sent(out), [{ start: 100, end: 110 }]);
+  deepEqual(t.deadLetters().map(({ reason, actor, key }) => [reason, actor, key]), [
+    ["TIDEMARK_FOLD_FAILED", "spinner", "x"],
+  ]);
 });
