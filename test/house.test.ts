@@ -146,6 +146,12 @@ const PLANTED: Readonly<Record<string, readonly (readonly [plant: Tree, faults: 
   "no `export *`": [
     [{ "src/mod.ts": 'export * from "./core/add.ts";\n' }, ["src/mod.ts: `export *`; name what you export"]],
   ],
+  "no `using`": [
+    [{ "test/sum.test.ts": "{\n  await using log = open();\n}\n" }, [
+      "test/sum.test.ts: `using`; Node 22 does not know it, write try and finally",
+    ]],
+    [{ "test/sum.test.ts": "// await using log = open()\nconst using = 1;\n" }, []],
+  ],
   "files are small": [
     [
       { "src/core/sum.ts": lines(200, "// a comment") + lines(301, "void 0;") },

@@ -163,11 +163,15 @@ test("an input that is far ahead is paused: memory stays bounded, it does not co
 test("an even feed comes to the same", async () => {
   const log = memoryLog();
   await log.createTopics(["ahead", "behind"].map((name) => ({ name, partitions: 1 })));
-  await using runtime = await start({ app: aligned, log, stores: memoryStores(), createPartitions: 1 });
-  const all = [...AHEAD.map((t) => ["ahead", t] as const), ...BEHIND.map((t) => ["behind", t] as const)];
-  // In the order of all times nobody comes back late, however long it was idle.
-  for (const [topic, t] of all.toSorted((a, b) => a[1] - b[1])) await log.append(topic, 0, [bytes(t)]);
-  await runtime.finish();
-  equal((await recordsOf(runtime, "aligned.dead-letters")).length, 0);
-  deepEqual(sorted(await outcome(runtime)), expected());
+  const runtime = await start({ app: aligned, log, stores: memoryStores(), createPartitions: 1 });
+  try {
+    const all = [...AHEAD.map((t) => ["ahead", t] as const), ...BEHIND.map((t) => ["behind", t] as const)];
+    // In the order of all times nobody comes back late, however long it was idle.
+    for (const [topic, t] of all.toSorted((a, b) => a[1] - b[1])) await log.append(topic, 0, [bytes(t)]);
+    await runtime.finish();
+    equal((await recordsOf(runtime, "aligned.dead-letters")).length, 0);
+    deepEqual(sorted(await outcome(runtime)), expected());
+  } finally {
+    await runtime.stop();
+  }
 });

@@ -189,15 +189,18 @@ async function readBack(all: readonly Arrival[]): Promise<Record<string, unknown
 }
 
 async function outcome(runtime: Runtime): Promise<Record<string, unknown>> {
-  await using _ = runtime;
-  await runtime.finish();
-  const found: Record<string, unknown> = {};
-  for (const { name } of [sums, closed, sessions, told, reminders]) found[name] = await linesOf(runtime, name);
-  // A window that begins when others have told how they stand already catches up; and what is late comes from several tasks.
-  for (const { name } of [updated, late]) found[name] = Object.values(await linesOf(runtime, name)).flat().sort();
-  for (const name of ["totals", "absences", "click-through"]) found[name] = await statesOf(runtime, name);
-  found["dead letters"] = await linesOf(runtime, "timeline.dead-letters");
-  return found;
+  try {
+    await runtime.finish();
+    const found: Record<string, unknown> = {};
+    for (const { name } of [sums, closed, sessions, told, reminders]) found[name] = await linesOf(runtime, name);
+    // A window that begins when others have told how they stand already catches up; and what is late comes from several tasks.
+    for (const { name } of [updated, late]) found[name] = Object.values(await linesOf(runtime, name)).flat().sort();
+    for (const name of ["totals", "absences", "click-through"]) found[name] = await statesOf(runtime, name);
+    found["dead letters"] = await linesOf(runtime, "timeline.dead-letters");
+    return found;
+  } finally {
+    await runtime.stop();
+  }
 }
 
 /** All of each record of a topic, in order by key. */

@@ -130,17 +130,21 @@ test("a task that was restarted has forgotten what closed before", async () => {
   const log = memoryLog();
   const options = { app: windows, log, stores, createPartitions: 1, commitIntervalMs: 0 };
   for (const count of [1, 0]) {
-    await using runtime = await start(options);
-    await runtime.opened;
-    if (count === 1) {
-      await log.append(
-        "events",
-        0,
-        [5, 20 + BOUND_MS].map((time) => ({ key: null, value: `{"key":"k","time":${time}}`, timestamp: 0 })),
-      );
-      await until(() => runtime.tasks[0]!.router.watermark === 20 && !runtime.tasks[0]!.router.hasProgress);
+    const runtime = await start(options);
+    try {
+      await runtime.opened;
+      if (count === 1) {
+        await log.append(
+          "events",
+          0,
+          [5, 20 + BOUND_MS].map((time) => ({ key: null, value: `{"key":"k","time":${time}}`, timestamp: 0 })),
+        );
+        await until(() => runtime.tasks[0]!.router.watermark === 20 && !runtime.tasks[0]!.router.hasProgress);
+      }
+      equal(runtime.closedWindows("tumblings", "k").length, count);
+      equal((await runtime.windows("tumblings", "k")).length, 1);
+    } finally {
+      await runtime.stop();
     }
-    equal(runtime.closedWindows("tumblings", "k").length, count);
-    equal((await runtime.windows("tumblings", "k")).length, 1);
   }
 });

@@ -145,39 +145,43 @@ for (const partitions of [1, 2]) {
       await first.stop();
 
       stores = memoryStores(); // and nothing but the changelog remembers them
-      await using second = await start({ ...options, stores });
-      await second.finish();
-      const [dead, ...others] = await deadOnes(second);
-      deepEqual(others, []);
-      ok(dead);
-      deepEqual([...dead.key!], [...RECORD.key]);
-      equal(text.decode(dead.value!), text.decode(RECORD.value));
-      equal(dead.timestamp, RECORD.timestamp);
-      const own = RECORD.headers.length;
-      deepEqual(
-        dead.headers.slice(0, own).map(([name, value]) => [name, [...value]]),
-        RECORD.headers.map(([name, value]) => [name, [...value]]),
-      );
-      const about = Object.fromEntries(dead.headers.slice(own).map(([name, value]) => [name, text.decode(value)]));
-      const { "dlq.message": message, ...rest } = about;
-      ok(message);
-      deepEqual(rest, {
-        "dlq.topic": "lefts",
-        "dlq.partition": "0",
-        "dlq.offset": "1",
-        "dlq.timestamp": "4711",
-        "dlq.reason": reason,
-        "dlq.actor": "one",
-        "dlq.machine-version": "1",
-        "dlq.key": "k",
-      });
+      const second = await start({ ...options, stores });
+      try {
+        await second.finish();
+        const [dead, ...others] = await deadOnes(second);
+        deepEqual(others, []);
+        ok(dead);
+        deepEqual([...dead.key!], [...RECORD.key]);
+        equal(text.decode(dead.value!), text.decode(RECORD.value));
+        equal(dead.timestamp, RECORD.timestamp);
+        const own = RECORD.headers.length;
+        deepEqual(
+          dead.headers.slice(0, own).map(([name, value]) => [name, [...value]]),
+          RECORD.headers.map(([name, value]) => [name, [...value]]),
+        );
+        const about = Object.fromEntries(dead.headers.slice(own).map(([name, value]) => [name, text.decode(value)]));
+        const { "dlq.message": message, ...rest } = about;
+        ok(message);
+        deepEqual(rest, {
+          "dlq.topic": "lefts",
+          "dlq.partition": "0",
+          "dlq.offset": "1",
+          "dlq.timestamp": "4711",
+          "dlq.reason": reason,
+          "dlq.actor": "one",
+          "dlq.machine-version": "1",
+          "dlq.key": "k",
+        });
 
-      equal(second.tasks.reduce((sum, { router }) => sum + router.deadLetters, 0), 1);
-      equal(figuresOf(second.tasks, 0).deadLetters, 1);
-      const counted = (await metricsText(second)).split("\n").filter((line) =>
-        line.startsWith("tidemark_dead_letters_total{")
-      );
-      equal(counted.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0), 1);
+        equal(second.tasks.reduce((sum, { router }) => sum + router.deadLetters, 0), 1);
+        equal(figuresOf(second.tasks, 0).deadLetters, 1);
+        const counted = (await metricsText(second)).split("\n").filter((line) =>
+          line.startsWith("tidemark_dead_letters_total{")
+        );
+        equal(counted.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0), 1);
+      } finally {
+        await second.stop();
+      }
     });
   }
 }

@@ -57,10 +57,14 @@ for (const partitions of [1, 2]) {
       await until(() => kept() === 2 * count);
       await first.stop();
       await fills[1]!();
-      await using second = await start({ ...options, stores: memoryStores() });
-      await second.finish();
-      deepEqual(await statesOf(second, "met-inner"), [JSON.stringify({ key: "k", context: FOUND })]);
-      deepEqual(await statesOf(second, "met-left"), [JSON.stringify({ key: "k", context: ALL })]);
+      const second = await start({ ...options, stores: memoryStores() });
+      try {
+        await second.finish();
+        deepEqual(await statesOf(second, "met-inner"), [JSON.stringify({ key: "k", context: FOUND })]);
+        deepEqual(await statesOf(second, "met-left"), [JSON.stringify({ key: "k", context: ALL })]);
+      } finally {
+        await second.stop();
+      }
     }
   });
 }
@@ -70,19 +74,27 @@ test("a null reaches an actor whose topic takes it, through an internal topic to
   const takes = actor("takes", list).on(open.byKey(), (value) => ({ type: "add", item: value }));
   const refuses = actor("refuses", list).on(users.byKey(), (value) => ({ type: "add", item: value }));
   const options = { app: app("nulls", [takes, refuses]), log: memoryLog(), stores: memoryStores() };
-  await using runtime = await start({ ...options, createPartitions: 2 });
-  for (const name of ["open", "users"]) {
-    await options.log.append(name, 1, ['{"n":1}', null, '{"n":2}'].map((value) => ({ key: "k", value, timestamp: 5 })));
+  const runtime = await start({ ...options, createPartitions: 2 });
+  try {
+    for (const name of ["open", "users"]) {
+      await options.log.append(
+        name,
+        1,
+        ['{"n":1}', null, '{"n":2}'].map((value) => ({ key: "k", value, timestamp: 5 })),
+      );
+    }
+    await runtime.finish();
+    deepEqual(await statesOf(runtime, "takes"), ['{"key":"k","context":[{"n":1},null,{"n":2}]}']);
+    deepEqual(await statesOf(runtime, "refuses"), ['{"key":"k","context":[{"n":1},{"n":2}]}']);
+    const dead: unknown[] = [];
+    for await (const { value, headers } of runtime.read("nulls.dead-letters")) {
+      const header = (name: string) => new TextDecoder().decode(headers.find((one) => one[0] === name)?.[1]);
+      dead.push([value, header("dlq.topic"), header("dlq.reason")]);
+    }
+    deepEqual(dead, [[null, "users", "TIDEMARK_RECORD_INVALID"]]);
+  } finally {
+    await runtime.stop();
   }
-  await runtime.finish();
-  deepEqual(await statesOf(runtime, "takes"), ['{"key":"k","context":[{"n":1},null,{"n":2}]}']);
-  deepEqual(await statesOf(runtime, "refuses"), ['{"key":"k","context":[{"n":1},{"n":2}]}']);
-  const dead: unknown[] = [];
-  for await (const { value, headers } of runtime.read("nulls.dead-letters")) {
-    const header = (name: string) => new TextDecoder().decode(headers.find((one) => one[0] === name)?.[1]);
-    dead.push([value, header("dlq.topic"), header("dlq.reason")]);
-  }
-  deepEqual(dead, [[null, "users", "TIDEMARK_RECORD_INVALID"]]);
 });
 
 test("a delete that no table can place is a dead letter: one without a key, one that is keyed by its fields", () => {

@@ -103,12 +103,16 @@ test("a silence goes on through a restart, with a store and without", async () =
     let stores = memoryStores();
     /** Runs until the watermark is there, looks at the key, and stops. */
     const come = async (watermark: number): Promise<unknown> => {
-      await using runtime = await start({ app: visitors, log, stores, createPartitions: 1, commitIntervalMs: 0 });
-      await append(log, "other", watermark + 30);
-      await until(() => runtime.tasks.some(({ router }) => router.watermark === watermark && !router.hasProgress));
-      const { state } = await runtime.get("visitor", "k");
-      if (!keepsStores) stores = memoryStores();
-      return state?.context;
+      const runtime = await start({ app: visitors, log, stores, createPartitions: 1, commitIntervalMs: 0 });
+      try {
+        await append(log, "other", watermark + 30);
+        await until(() => runtime.tasks.some(({ router }) => router.watermark === watermark && !router.hasProgress));
+        const { state } = await runtime.get("visitor", "k");
+        if (!keepsStores) stores = memoryStores();
+        return state?.context;
+      } finally {
+        await runtime.stop();
+      }
     };
     await log.createTopics([{ name: "visits", partitions: 1 }]);
     await append(log, "k", 10);

@@ -47,21 +47,25 @@ test("one record of the year 2099 is a dead letter and moves nothing, one of jus
     const believed = JSON.stringify({ key: "k", time: now + DAY_MS });
     await log.append("views", 0, [{ key: null, value: believed, timestamp: now }]);
     const settings = { stores: memoryStores(), createPartitions: 1, clock: new HeldClock(now) };
-    await using runtime = await start({ app: minutes(["views"], { maxOutOfOrderness: {} }), log, ...settings });
-    await runtime.finish();
-    const dead = await recordsOf(runtime, "lessons.dead-letters");
-    deepEqual(dead.map((line) => JSON.parse(line.slice(line.indexOf("{"))).time).sort(), [
-      ...Array(partitions).fill(now + DAY_MS + 1),
-      ...Array(partitions).fill(poison),
-    ]);
-    deepEqual(await recordsOf(runtime, "late"), []);
-    const each = (time: number) => Array(partitions).fill(time).join();
-    const second = now + MINUTE_MS;
-    deepEqual(await windowsOf(runtime), [
-      `${now}: ${each(now)}`,
-      `${second}: ${each(second)},${each(second + 1)}`,
-      `${now + DAY_MS}: ${now + DAY_MS}`,
-    ]);
+    const runtime = await start({ app: minutes(["views"], { maxOutOfOrderness: {} }), log, ...settings });
+    try {
+      await runtime.finish();
+      const dead = await recordsOf(runtime, "lessons.dead-letters");
+      deepEqual(dead.map((line) => JSON.parse(line.slice(line.indexOf("{"))).time).sort(), [
+        ...Array(partitions).fill(now + DAY_MS + 1),
+        ...Array(partitions).fill(poison),
+      ]);
+      deepEqual(await recordsOf(runtime, "late"), []);
+      const each = (time: number) => Array(partitions).fill(time).join();
+      const second = now + MINUTE_MS;
+      deepEqual(await windowsOf(runtime), [
+        `${now}: ${each(now)}`,
+        `${second}: ${each(second)},${each(second + 1)}`,
+        `${now + DAY_MS}: ${now + DAY_MS}`,
+      ]);
+    } finally {
+      await runtime.stop();
+    }
   }
 });
 
@@ -177,14 +181,18 @@ test("what a thousand timers tell in many commits is on time for the windows beh
     .on(bells.emitted("rang").by(() => "all"), () => ({ type: "add", n: 1 }))
     .to("summed", sums, ({ sum }, { window }) => ({ ...window, sum }));
   const settings = { stores: memoryStores(), createPartitions: 2, commitBytes: 1_024, clock: hasty };
-  await using runtime = await start({ app: app("storm", [bells, counts]), log, ...settings });
-  await until(() => watermark(runtime) >= HOUR_MS - 1);
-  const commits = runtime.tasks.reduce((sum, { commits }) => sum + commits, 0);
-  ok(commits > 50, `${commits} commits`);
-  await runtime.finish();
-  deepEqual(await recordsOf(runtime, "late"), []);
-  const window = { start: MINUTE_MS, end: MINUTE_MS + 10, sum: TIMERS };
-  deepEqual(await recordsOf(runtime, "sums"), [`all ${MINUTE_MS + 9} ${JSON.stringify(window)}`]);
+  const runtime = await start({ app: app("storm", [bells, counts]), log, ...settings });
+  try {
+    await until(() => watermark(runtime) >= HOUR_MS - 1);
+    const commits = runtime.tasks.reduce((sum, { commits }) => sum + commits, 0);
+    ok(commits > 50, `${commits} commits`);
+    await runtime.finish();
+    deepEqual(await recordsOf(runtime, "late"), []);
+    const window = { start: MINUTE_MS, end: MINUTE_MS + 10, sum: TIMERS };
+    deepEqual(await recordsOf(runtime, "sums"), [`all ${MINUTE_MS + 9} ${JSON.stringify(window)}`]);
+  } finally {
+    await runtime.stop();
+  }
 });
 
 test("a topic between two stages is let go of behind those who have read it, and never before", async () => {
@@ -207,11 +215,15 @@ test("a topic between two stages is let go of behind those who have read it, and
     if (isDead) crashes++;
     await life.bury();
 
-    await using runtime = await start({ app: passing, log, stores: memoryStores(), ...settings });
-    await runtime.finish();
-    deepEqual(await windowsOf(runtime), times.map((time) => `${time - 15_000}: ${time},${time}`), `died at ${dieAt}`);
-    const { start: first, end } = await log.bounds({ topic: "lessons.minutes.repartition", partition: 0 });
-    ok(first > end / 2, `${first} of ${end}`);
+    const runtime = await start({ app: passing, log, stores: memoryStores(), ...settings });
+    try {
+      await runtime.finish();
+      deepEqual(await windowsOf(runtime), times.map((time) => `${time - 15_000}: ${time},${time}`), `died at ${dieAt}`);
+      const { start: first, end } = await log.bounds({ topic: "lessons.minutes.repartition", partition: 0 });
+      ok(first > end / 2, `${first} of ${end}`);
+    } finally {
+      await runtime.stop();
+    }
   }
   ok(crashes > 10, `only ${crashes} crashes`);
 });

@@ -41,15 +41,19 @@ for (const partitions of [1, 2]) {
     const log = memoryLog();
     await log.createTopics([{ name: "steps", partitions }]);
     await log.append("steps", 0, [{ key: null, value: `{"k":"","t":9}`, timestamp: 1 }]);
-    await using runtime = await start({
+    const runtime = await start({
       app: app("bounded", [ping, pong]),
       log,
       stores: memoryStores(),
       createPartitions: partitions,
     });
-    await runtime.finish();
-    const sum = async (name: string) =>
-      ((await runtime.get(name, name)).state?.context as { sum: number } | undefined)?.sum;
-    deepEqual([await sum("ping"), await sum("pong")], [5, 5]);
+    try {
+      await runtime.finish();
+      const sum = async (name: string) =>
+        ((await runtime.get(name, name)).state?.context as { sum: number } | undefined)?.sum;
+      deepEqual([await sum("ping"), await sum("pong")], [5, 5]);
+    } finally {
+      await runtime.stop();
+    }
   });
 }

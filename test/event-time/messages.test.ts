@@ -125,18 +125,22 @@ test("two actors that message each other end when they stop", async () => {
 
   const log = memoryLog();
   const options = { log, stores: memoryStores(), createPartitions: 2, commitIntervalMs: 0 };
-  await using runtime = await start({ ...options, app: circle });
-  await runtime.opened;
-  await log.append("steps", 0, [{ key: null, value: '{"k":"","t":100}', timestamp: 100 }]);
-  await log.append("others", 1, [{ key: null, value: '{"k":"","t":7}', timestamp: 7 }]);
-  const sums = async () =>
-    await Promise.all(["ping", "pong"].map(async (name) => {
-      const { state } = await runtime.get(name, name);
-      return (state?.context as { sum: number } | undefined)?.sum ?? 0;
-    }));
-  await until(async () => (await sums()).reduce((a, b) => a + b) >= 109);
-  await rest(runtime, log);
-  deepEqual(await sums(), [51 + 4, 50 + 4]);
+  const runtime = await start({ ...options, app: circle });
+  try {
+    await runtime.opened;
+    await log.append("steps", 0, [{ key: null, value: '{"k":"","t":100}', timestamp: 100 }]);
+    await log.append("others", 1, [{ key: null, value: '{"k":"","t":7}', timestamp: 7 }]);
+    const sums = async () =>
+      await Promise.all(["ping", "pong"].map(async (name) => {
+        const { state } = await runtime.get(name, name);
+        return (state?.context as { sum: number } | undefined)?.sum ?? 0;
+      }));
+    await until(async () => (await sums()).reduce((a, b) => a + b) >= 109);
+    await rest(runtime, log);
+    deepEqual(await sums(), [51 + 4, 50 + 4]);
+  } finally {
+    await runtime.stop();
+  }
 });
 
 for (

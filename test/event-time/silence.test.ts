@@ -29,23 +29,27 @@ test("of eight partitions one never had a record: windows wait for it until it i
   const log = polled(inner, (places, poll) => (polls.count(places), poll()));
   const settings = { stores: memoryStores(), createPartitions: 1, commitIntervalMs: 0, clock };
   const idling = minutes(["views"], watermarks);
-  await using runtime = await start({ app: idling, log, ...settings });
-  await runtime.opened;
-  await polls.pass("views 7");
-  clock.passed = IDLE_MS / 2;
-  for (let partition = 0; partition < 7; partition++) {
-    await add(inner, "views", partition, [0, MINUTE_MS + partition]);
-    await polls.pass(`views ${partition}`);
-  }
-  const silent = runtime.tasks.find(({ name }) => name === "views-7")!.router.inputs[0]!.lanes[0]!;
-  clock.passed = IDLE_MS - 1;
-  await polls.pass("views 7");
-  deepEqual([silent.done.isIdle, watermark(runtime)], [false, -Infinity]);
+  const runtime = await start({ app: idling, log, ...settings });
+  try {
+    await runtime.opened;
+    await polls.pass("views 7");
+    clock.passed = IDLE_MS / 2;
+    for (let partition = 0; partition < 7; partition++) {
+      await add(inner, "views", partition, [0, MINUTE_MS + partition]);
+      await polls.pass(`views ${partition}`);
+    }
+    const silent = runtime.tasks.find(({ name }) => name === "views-7")!.router.inputs[0]!.lanes[0]!;
+    clock.passed = IDLE_MS - 1;
+    await polls.pass("views 7");
+    deepEqual([silent.done.isIdle, watermark(runtime)], [false, -Infinity]);
 
-  clock.passed = IDLE_MS;
-  await until(async () => (await windowsOf(runtime)).length > 0);
-  deepEqual([silent.done.isIdle, watermark(runtime)], [true, MINUTE_MS]);
-  deepEqual(await windowsOf(runtime), [`0: ${Array(7).fill(0)}`]);
+    clock.passed = IDLE_MS;
+    await until(async () => (await windowsOf(runtime)).length > 0);
+    deepEqual([silent.done.isIdle, watermark(runtime)], [true, MINUTE_MS]);
+    deepEqual(await windowsOf(runtime), [`0: ${Array(7).fill(0)}`]);
+  } finally {
+    await runtime.stop();
+  }
 });
 
 /** Two topics of one partition each that one task reads, either of which may fall idle. */
@@ -72,17 +76,21 @@ test("a partition whose records are in the log and do not arrive is not idle, ho
   });
   await add(inner, "a", 0, [15_000, 20 * MINUTE_MS]);
   await add(inner, "b", 0, everyMinute(0, 20));
-  await using runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
-  await runtime.opened;
-  for (const passed of [1, IDLE_MS, HOUR_MS]) {
-    clock.passed = passed;
-    await polls.pass("b 0");
-    equal(watermark(runtime), -Infinity);
+  const runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
+  try {
+    await runtime.opened;
+    for (const passed of [1, IDLE_MS, HOUR_MS]) {
+      clock.passed = passed;
+      await polls.pass("b 0");
+      equal(watermark(runtime), -Infinity);
+    }
+    isCut = false;
+    await runtime.finish();
+    deepEqual(await recordsOf(runtime, "late"), []);
+    equal((await windowsOf(runtime)).length, 21);
+  } finally {
+    await runtime.stop();
   }
-  isCut = false;
-  await runtime.finish();
-  deepEqual(await recordsOf(runtime, "late"), []);
-  equal((await windowsOf(runtime)).length, 21);
 });
 
 test("an hour of downtime, and a backlog that is read slowly, make nothing late", async () => {
@@ -99,14 +107,18 @@ test("an hour of downtime, and a backlog that is read slowly, make nothing late"
 
   clock.passed += HOUR_MS;
   for (const topic of ["a", "b"]) await add(inner, topic, 0, everyMinute(1, 59));
-  await using second = await start(settings);
-  await until(() => watermark(second) === 59 * MINUTE_MS + 15_000);
-  await second.finish();
-  deepEqual(await recordsOf(second, "late"), []);
-  deepEqual(
-    await windowsOf(second),
-    everyMinute(0, 60).map((time) => `${time - 15_000}: ${time},${time}`),
-  );
+  const second = await start(settings);
+  try {
+    await until(() => watermark(second) === 59 * MINUTE_MS + 15_000);
+    await second.finish();
+    deepEqual(await recordsOf(second, "late"), []);
+    deepEqual(
+      await windowsOf(second),
+      everyMinute(0, 60).map((time) => `${time - 15_000}: ${time},${time}`),
+    );
+  } finally {
+    await second.stop();
+  }
 });
 
 test("a partition that is behind is not idle, also when its records came after it was last heard of", async () => {
@@ -122,22 +134,26 @@ test("a partition that is behind is not idle, also when its records came after i
     held.push(...batches.filter(({ topic }) => topic === "b"));
     return batches.filter(({ topic }) => topic !== "b");
   });
-  await using runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
-  await runtime.opened;
-  await add(inner, "b", 0, everyMinute(0, 1));
-  await add(inner, "a", 0, everyMinute(0, 1));
-  await until(() => watermark(runtime) === 15_000);
-  isCut = true;
-  await add(inner, "b", 0, everyMinute(1, 19));
-  for (const passed of [1, IDLE_MS, HOUR_MS]) {
-    await add(inner, "a", 0, [(20 + passed) * MINUTE_MS]);
-    clock.passed = passed;
-    await polls.pass("b 0");
-    equal(watermark(runtime), 15_000);
+  const runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
+  try {
+    await runtime.opened;
+    await add(inner, "b", 0, everyMinute(0, 1));
+    await add(inner, "a", 0, everyMinute(0, 1));
+    await until(() => watermark(runtime) === 15_000);
+    isCut = true;
+    await add(inner, "b", 0, everyMinute(1, 19));
+    for (const passed of [1, IDLE_MS, HOUR_MS]) {
+      await add(inner, "a", 0, [(20 + passed) * MINUTE_MS]);
+      clock.passed = passed;
+      await polls.pass("b 0");
+      equal(watermark(runtime), 15_000);
+    }
+    isCut = false;
+    await runtime.finish();
+    deepEqual(await recordsOf(runtime, "late"), []);
+  } finally {
+    await runtime.stop();
   }
-  isCut = false;
-  await runtime.finish();
-  deepEqual(await recordsOf(runtime, "late"), []);
 });
 
 test("the time that a task itself is held up makes no partition idle", async () => {
@@ -161,15 +177,19 @@ test("the time that a task itself is held up makes no partition idle", async () 
       });
     },
   };
-  await using runtime = await start({ app: both, log, stores: slow, createPartitions: 1, commitIntervalMs: 0, clock });
-  await runtime.opened;
-  await add(log, "b", 0, everyMinute(0, 1));
-  await add(log, "a", 0, everyMinute(0, 1));
-  await until(() => watermark(runtime) === 15_000);
-  isHeldUp = true;
-  await add(log, "a", 0, everyMinute(20, 1));
-  await until(() => !isHeldUp);
-  await runtime.finish();
-  deepEqual(await recordsOf(runtime, "late"), []);
-  equal((await windowsOf(runtime)).length, 21);
+  const runtime = await start({ app: both, log, stores: slow, createPartitions: 1, commitIntervalMs: 0, clock });
+  try {
+    await runtime.opened;
+    await add(log, "b", 0, everyMinute(0, 1));
+    await add(log, "a", 0, everyMinute(0, 1));
+    await until(() => watermark(runtime) === 15_000);
+    isHeldUp = true;
+    await add(log, "a", 0, everyMinute(20, 1));
+    await until(() => !isHeldUp);
+    await runtime.finish();
+    deepEqual(await recordsOf(runtime, "late"), []);
+    equal((await windowsOf(runtime)).length, 21);
+  } finally {
+    await runtime.stop();
+  }
 });

@@ -56,12 +56,16 @@ test("an emitted event goes to all its topics and to all its listeners, each wit
 test("so it does in a runtime with several partitions", async () => {
   const both = teller.to("told", out, ({ count }) => count);
   const options = { app: app("both", [both, listening("one")]), log: memoryLog(), stores: memoryStores() };
-  await using runtime = await start({ ...options, createPartitions: 3 });
-  const keys = ["a", "b", "c", "d"];
-  await runtime.publish("views", keys.map((k, t) => ({ value: JSON.stringify({ k, t }) })));
-  await runtime.finish();
-  deepEqual(await recordsOf(runtime, "out"), keys.map((k, t) => `${k} ${t} 1`));
-  deepEqual(await statesOf(runtime, "one"), keys.map((key, t) => JSON.stringify({ key, context: [[1, t]] })));
+  const runtime = await start({ ...options, createPartitions: 3 });
+  try {
+    const keys = ["a", "b", "c", "d"];
+    await runtime.publish("views", keys.map((k, t) => ({ value: JSON.stringify({ k, t }) })));
+    await runtime.finish();
+    deepEqual(await recordsOf(runtime, "out"), keys.map((k, t) => `${k} ${t} 1`));
+    deepEqual(await statesOf(runtime, "one"), keys.map((key, t) => JSON.stringify({ key, context: [[1, t]] })));
+  } finally {
+    await runtime.stop();
+  }
 });
 
 test("an event that stays within the app needs neither topic nor listener", () => {

@@ -88,11 +88,15 @@ export async function runUnevenly(
     if (random() < 0.3) stores = unevenStores(memoryStores(), moment);
   }
   await write(1);
-  await using runtime = await start({ ...settings(), log, stores });
-  await runtime.finish();
-  const read = (topic: string) => outputsOf(runtime, topic);
-  deepEqual(await read(`${app.name}.dead-letters`), []);
-  await look(read, runtime);
+  const runtime = await start({ ...settings(), log, stores });
+  try {
+    await runtime.finish();
+    const read = (topic: string) => outputsOf(runtime, topic);
+    deepEqual(await read(`${app.name}.dead-letters`), []);
+    await look(read, runtime);
+  } finally {
+    await runtime.stop();
+  }
 }
 
 /** Runs for some turns, or until it dies. */

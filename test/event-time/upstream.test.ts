@@ -131,9 +131,13 @@ async function undisturbed(app: App, fill: (log: Log) => Promise<void>): Promise
   const log = memoryLog();
   await log.createTopics([{ name: "views", partitions: 2 }]);
   await fill(log);
-  await using runtime = await start({ app, log, stores: memoryStores(), createPartitions: 2 });
-  await runtime.finish();
-  return await recordsOf(runtime, "closed");
+  const runtime = await start({ app, log, stores: memoryStores(), createPartitions: 2 });
+  try {
+    await runtime.finish();
+    return await recordsOf(runtime, "closed");
+  } finally {
+    await runtime.stop();
+  }
 }
 
 /** Instances with a part of an app's tasks each, as the test wants it. */
@@ -197,23 +201,27 @@ test("a partition that is added upstream holds event time from when it is heard 
   const log = memoryLog();
   await log.createTopics([{ name: "views", partitions: 2 }]);
   const settings = { stores: memoryStores(), createPartitions: 2, commitIntervalMs: 0, topicsIntervalMs: 10 };
-  await using runtime = await start({ app: passing(), log, ...settings, clock: hasty });
-  await view(log, 0, ...quarters(0, 3));
-  await view(log, 1, ...quarters(0, 3));
-  await until(() => areAll(watermarks(runtime), 3));
+  const runtime = await start({ app: passing(), log, ...settings, clock: hasty });
+  try {
+    await view(log, 0, ...quarters(0, 3));
+    await view(log, 1, ...quarters(0, 3));
+    await until(() => areAll(watermarks(runtime), 3));
 
-  await log.createTopics([{ name: "views", partitions: 3, grows: true }]);
-  await until(() => areAll(heard(runtime, 2), -Infinity));
-  await view(log, 0, ...quarters(4, 9));
-  await view(log, 1, ...quarters(4, 9));
-  await until(() => areAll(heard(runtime, 0), 9) && areAll(heard(runtime, 1), 9));
-  deepEqual(watermarks(runtime), [3, 3]);
+    await log.createTopics([{ name: "views", partitions: 3, grows: true }]);
+    await until(() => areAll(heard(runtime, 2), -Infinity));
+    await view(log, 0, ...quarters(4, 9));
+    await view(log, 1, ...quarters(4, 9));
+    await until(() => areAll(heard(runtime, 0), 9) && areAll(heard(runtime, 1), 9));
+    deepEqual(watermarks(runtime), [3, 3]);
 
-  await view(log, 2, ...quarters(3, 7));
-  await until(() => areAll(watermarks(runtime), 7));
-  await runtime.finish();
-  deepEqual(await lateOnes(runtime), []);
-  deepEqual(await sumOf(runtime), { views: 2 * (13 + 21) + 17, lastEnd: 10 });
+    await view(log, 2, ...quarters(3, 7));
+    await until(() => areAll(watermarks(runtime), 7));
+    await runtime.finish();
+    deepEqual(await lateOnes(runtime), []);
+    deepEqual(await sumOf(runtime), { views: 2 * (13 + 21) + 17, lastEnd: 10 });
+  } finally {
+    await runtime.stop();
+  }
 });
 
 /** The same log, but polls do not wait long: what a clock in the test's hand says is noticed at once. */
@@ -241,34 +249,38 @@ test("an idle partition upstream lets event time go on; what it comes back with 
   let monotonic = 0;
   const clock = { ...systemClock, monotonic: () => monotonic };
   const settings = { stores: memoryStores(), createPartitions: 2, commitIntervalMs: 0, clock };
-  await using runtime = await start({ app: passing(10_000), log: impatient(log), ...settings });
-  await runtime.opened;
-  await view(log, 0, 0.25, 3);
-  await view(log, 1, 0.5, 1);
-  monotonic = 1_000;
-  await until(() => areAll(heard(runtime, 0), 3) && areAll(watermarks(runtime), 1));
+  const runtime = await start({ app: passing(10_000), log: impatient(log), ...settings });
+  try {
+    await runtime.opened;
+    await view(log, 0, 0.25, 3);
+    await view(log, 1, 0.5, 1);
+    monotonic = 1_000;
+    await until(() => areAll(heard(runtime, 0), 3) && areAll(watermarks(runtime), 1));
 
-  monotonic = 7_000;
-  await view(log, 0, 5);
-  await until(() => areAll(heard(runtime, 0), 5));
-  deepEqual(watermarks(runtime), [1, 1]);
+    monotonic = 7_000;
+    await view(log, 0, 5);
+    await until(() => areAll(heard(runtime, 0), 5));
+    deepEqual(watermarks(runtime), [1, 1]);
 
-  // Now it is ten seconds ago that the second one said something, but not that the first did.
-  monotonic = 12_000;
-  await until(() => areAll(watermarks(runtime), 5));
+    // Now it is ten seconds ago that the second one said something, but not that the first did.
+    monotonic = 12_000;
+    await until(() => areAll(watermarks(runtime), 5));
 
-  // Late by its own partition; only by the others; and not at all.
-  await view(log, 1, 0.75, 1.5, 5.5);
-  monotonic = 13_000;
-  await until(() => areAll(heard(runtime, 1), 5.5));
-  await view(log, 0, 8);
-  monotonic = 14_000;
-  await until(() => areAll(watermarks(runtime), 5.5));
-  await runtime.finish();
-  deepEqual((await lateOnes(runtime)).sort(), ["idle-return view-1-90000", "late view-1-45000"]);
-  deepEqual(await sumOf(runtime), { views: 7, lastEnd: 9 });
-  const counts = runtime.tasks.flatMap(({ router }) => router.tally.rows).filter(({ actor }) => actor === "pages");
-  const total = (outcome: "folded" | "late" | "idleReturn") =>
-    counts.filter(({ topic }) => topic === "views").reduce((sum, row) => sum + row.counts[outcome], 0);
-  deepEqual([total("folded"), total("late"), total("idleReturn")], [7, 1, 1]);
+    // Late by its own partition; only by the others; and not at all.
+    await view(log, 1, 0.75, 1.5, 5.5);
+    monotonic = 13_000;
+    await until(() => areAll(heard(runtime, 1), 5.5));
+    await view(log, 0, 8);
+    monotonic = 14_000;
+    await until(() => areAll(watermarks(runtime), 5.5));
+    await runtime.finish();
+    deepEqual((await lateOnes(runtime)).sort(), ["idle-return view-1-90000", "late view-1-45000"]);
+    deepEqual(await sumOf(runtime), { views: 7, lastEnd: 9 });
+    const counts = runtime.tasks.flatMap(({ router }) => router.tally.rows).filter(({ actor }) => actor === "pages");
+    const total = (outcome: "folded" | "late" | "idleReturn") =>
+      counts.filter(({ topic }) => topic === "views").reduce((sum, row) => sum + row.counts[outcome], 0);
+    deepEqual([total("folded"), total("late"), total("idleReturn")], [7, 1, 1]);
+  } finally {
+    await runtime.stop();
+  }
 });

@@ -56,9 +56,13 @@ async function upgraded(before: App, then: App, use: (runtime: Runtime, log: Log
     await append(log, "k", 100);
     await until(() => first.tasks[0]?.router.watermark === 100 && !first.tasks[0].router.hasProgress);
     await first.stop();
-    await using second = await start({ ...options, app: then, stores: keepsStores ? stores : memoryStores() });
-    await second.opened;
-    await use(second, log);
+    const second = await start({ ...options, app: then, stores: keepsStores ? stores : memoryStores() });
+    try {
+      await second.opened;
+      await use(second, log);
+    } finally {
+      await second.stop();
+    }
   }
 }
 

@@ -178,6 +178,14 @@ export const noExportStar: Rule = (house) =>
     /\bexport\s+(?:type\s+)?\*/.test(source.code) ? [`${path}: \`export *\`; name what you export`] : []
   );
 
+/** Node 22 does not know it. */
+export const noUsing: Rule = (house) =>
+  [...house.files].flatMap(([path, { code }]) =>
+    /(?:^|[;{}])\s*(?:await\s+)?using\s+[\w$]+\s*=/m.test(code)
+      ? [`${path}: \`using\`; Node 22 does not know it, write try and finally`]
+      : []
+  );
+
 /** A file has one idea. */
 export const filesAreSmall: Rule = (house) =>
   sources(house).flatMap(([path, source]) => {
@@ -260,6 +268,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "`node:` is imported only where it is allowed": nodeOnlyWhereAllowed,
   "core is pure": coreIsPure,
   "no `export *`": noExportStar,
+  "no `using`": noUsing,
   "files are small": filesAreSmall,
   "functions are small": functionsAreSmall,
   "names say what is inside": namesSayWhatIsInside,
