@@ -1,10 +1,7 @@
-/** Numbers from 0 (inclusive) to 1 (exclusive) that follow from a seed (mulberry32). */
+import { Random } from "tidemark/testing";
+
+/** Numbers from 0 (inclusive) to 1 (exclusive) that follow from a seed. */
 export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new Random(seed);
+  return () => random.next();
 }

@@ -6,11 +6,7 @@
  *
  *     deno run -A scripts/bench/event-time.ts [RECORDS=500000] [ROUNDS=5]
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join as path } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   actor,
   type App,
@@ -29,6 +25,7 @@ import { embeddedLog, levelStores } from "tidemark/level";
 import { number } from "valibot";
 import { assign, emit, setup } from "xstate";
 import { anything, endlessViews, machine, reducer, timing, type View } from "./views.ts";
+import { inChildren } from "./children.ts";
 
 const BATCH = 1_000;
 /** One view in so many is followed by a click. */
@@ -159,17 +156,10 @@ function compare(records: number, rounds: number): void {
 }
 
 function measure(kind: string, records: number): number {
-  const directory = mkdtempSync(path(tmpdir(), "tidemark-bench-"));
-  const self = fileURLToPath(import.meta.url);
-  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
-  const run = (what: string) =>
-    execFileSync(process.execPath, [...args, "one", what, String(records), directory], { encoding: "utf8" });
-  try {
-    run("feed");
-    return Number(run(kind).trim().split("\n").at(-1));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  return inChildren(import.meta.url, records, (one) => {
+    one("feed");
+    return Number(one(kind).split("\n").at(-1));
+  });
 }
 
 const [first, ...rest] = process.argv.slice(2);

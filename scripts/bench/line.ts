@@ -7,16 +7,13 @@
  *     deno run -A scripts/bench/line.ts [RECORDS=500000] [ROUNDS=5]
  */
 import { Buffer } from "node:buffer";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Level } from "level";
 import { actor, app, type Log, start, topic } from "tidemark";
 import { embeddedLog, levelStores } from "tidemark/level";
 import { number, object, string } from "valibot";
 import { anything, endlessViews, machine, reducer, timing } from "./views.ts";
+import { inChildren } from "./children.ts";
 
 const BATCH = 1_000;
 /** The bare loop writes to LevelDB as often as Tidemark commits. */
@@ -144,17 +141,10 @@ function compare(records: number, rounds: number): void {
 }
 
 function measure(kind: string, records: number): number {
-  const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
-  const self = fileURLToPath(import.meta.url);
-  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
-  const run = (what: string) =>
-    execFileSync(process.execPath, [...args, "one", what, String(records), directory], { encoding: "utf8" });
-  try {
-    if (kind !== "bare" && !kind.endsWith("-fed")) run("feed");
-    return JSON.parse(run(kind).trim().split("\n").at(-1)!).perSecond;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  return inChildren(import.meta.url, records, (one) => {
+    if (kind !== "bare" && !kind.endsWith("-fed")) one("feed");
+    return JSON.parse(one(kind).split("\n").at(-1)!).perSecond;
+  });
 }
 
 const [first, ...rest] = process.argv.slice(2);

@@ -5,16 +5,13 @@
  *
  *     deno run -A scripts/bench/storm.ts [TIMERS=1000000]
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { actor, app, type Log, type Runtime, start, topic } from "tidemark";
 import { embeddedLog, levelStores } from "tidemark/level";
-import { emit, setup } from "xstate";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { alarmAfter } from "../../test/event-time/machines.ts";
+import { inChildren } from "./children.ts";
 
 const BATCH = 1_000;
 const DUE_MS = 3_600_000;
@@ -31,21 +28,10 @@ const anything: StandardSchemaV1<unknown, Setting> = {
   "~standard": { version: 1, vendor: "bench", validate: (value) => ({ value: value as Setting }) },
 };
 
-const alarm = setup({
-  types: { events: {} as { type: "set" }, emitted: {} as { type: "rang" } },
-  delays: { wait: DUE_MS },
-}).createMachine({
-  initial: "idle",
-  states: {
-    idle: { on: { set: "set" } },
-    set: { after: { wait: { target: "idle", actions: emit({ type: "rang" }) } } },
-  },
-});
-
 const settings = topic("settings", { schema: anything, time: ({ time }) => time });
 const rings = topic("rings", { schema: anything });
 const storm = app("storm", [
-  actor("alarms", alarm).on(settings.by(({ key }) => key), () => ({ type: "set" }))
+  actor("alarms", alarmAfter(DUE_MS)).on(settings.by(({ key }) => key), () => ({ type: "set" }))
     .to("rang", rings, (_, { key, time }) => ({ key, time })),
 ]);
 
@@ -114,17 +100,10 @@ function seconds(began: number): string {
 }
 
 function run(timers: number): void {
-  const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
-  const self = fileURLToPath(import.meta.url);
-  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
-  const one = (what: string) =>
-    execFileSync(process.execPath, [...args, "one", what, String(timers), directory], { stdio: "inherit" });
-  try {
+  inChildren(import.meta.url, timers, (one) => {
     one("feed");
-    one("measure");
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+    console.log(one("measure"));
+  });
 }
 
 const [first, what, timers, directory] = process.argv.slice(2);

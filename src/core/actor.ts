@@ -148,8 +148,8 @@ export interface ActorDefinition {
 export interface ActorOptions {
   /**
    * The machine's version, a whole number from 1. Default 1. Count it up when the machine changes: then an actor's timers for an
-   * `after` that its state no longer has are dropped, and missing ones are set, when it is looked at next. They count from its clock; where it had no timers, and so no
-   * clock, from its next event.
+   * `after` that its state no longer has are dropped, and missing ones are set, when it is looked at next. They count from
+   * its clock; where it had no timers, and so no clock, from its next event.
    */
   readonly version?: number;
   /**

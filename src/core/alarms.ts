@@ -1,8 +1,8 @@
-import type { RowRange } from "./due.ts";
+import { DueRows, type RowRange } from "./due-rows.ts";
 import { Heap } from "./heap.ts";
 import type { Instance, Instances } from "./instance.ts";
 import { compareText } from "./key.ts";
-import { parseTimedRow, prefixEnd, rowPrefix, timeText } from "./row.ts";
+import { rowPrefix, timeText } from "./row.ts";
 
 /** Rows of the index read at a time; the actors they name are loaded together. */
 const PAGE_ROWS = 512;
@@ -10,12 +10,6 @@ const PAGE_ROWS = 512;
 interface Alarm {
   readonly due: number;
   readonly instance: Instance;
-}
-
-interface Indexed {
-  readonly due: number;
-  /** What follows the prefix in its row's name. */
-  readonly id: string;
 }
 
 /**
@@ -27,23 +21,18 @@ export class Alarms {
   readonly instances: Instances;
   readonly #prefix: string;
   readonly #changed = new Heap<Alarm>((a, b) => (a.due - b.due || compareText(a.instance.row, b.instance.row)) < 0);
-  #page: readonly Indexed[] | undefined;
-  #next = 0;
-  #pageIsLast = false;
+  readonly #index: DueRows;
   #obsolete: string[] = [];
-  /** Where the next page begins, and nothing in the index before it is due earlier than `#earliest`. */
-  #from: string;
-  #earliest = -Infinity;
 
   constructor(instances: Instances) {
     this.instances = instances;
     this.#prefix = rowPrefix("d", instances.definition.name);
-    this.#from = this.#prefix;
+    this.#index = new DueRows(this.#prefix, PAGE_ROWS);
   }
 
   /** A watermark below which nothing is due; Infinity when nothing will ever be. */
   get due(): number {
-    return Math.min(this.#changed.top?.due ?? Infinity, this.#earliest);
+    return Math.min(this.#changed.top?.due ?? Infinity, this.#index.earliest);
   }
 
   /** Notes that an actor has something else to do, or the same at another time. */
@@ -53,43 +42,31 @@ export class Alarms {
 
   /** What has to be read before everything due at a watermark can be taken. */
   reads(watermark: number): RowRange | undefined {
-    if (this.#page || this.#earliest > watermark || this.#earliest === Infinity) return undefined;
-    return { gte: this.#from, lt: prefixEnd(this.#prefix), limit: PAGE_ROWS };
+    return this.#index.reads(watermark);
   }
 
   /** Takes the rows of {@link reads}. */
   supply(rows: readonly (readonly [string, string])[]): void {
-    this.#page = rows.map(([row]) => {
-      const { time: due, rest: id } = parseTimedRow(row, this.#prefix);
-      return { due, id };
-    });
-    this.#next = 0;
-    this.#pageIsLast = rows.length < PAGE_ROWS;
-    this.#seek();
+    this.#index.supply(rows);
   }
 
   /** Those whose turn has come as far as was read. They have to be loaded before {@link take}. */
   *wanted(watermark: number): Iterable<Instance> {
-    for (let index = this.#next; index < (this.#page?.length ?? 0); index++) {
-      const { due, id } = this.#page![index]!;
-      if (due > watermark) return;
-      yield this.instances.ofId(id);
-    }
+    for (const { rest } of this.#index.upTo(watermark)) yield this.instances.ofId(rest);
   }
 
   /** Takes out the first whose turn has come. Undefined when it has to be loaded first. Only when {@link due} has been reached. */
   take(): Instance | undefined {
     const changed = this.#changed.top;
-    const indexed = this.#page?.[this.#next];
-    const row = indexed && this.instances.ofId(indexed.id);
-    const isIndexed = row &&
-      (!changed || (indexed.due - changed.due || compareText(row.row, changed.instance.row)) <= 0);
+    const indexed = this.#index.head;
+    const one = indexed && this.instances.ofId(indexed.rest);
+    const isIndexed = one &&
+      (!changed || (indexed.time - changed.due || compareText(one.row, changed.instance.row)) <= 0);
     if (!isIndexed) return this.#changed.pop().instance;
-    if (!row.isLoaded) return undefined;
-    if (row.indexed !== indexed.due) this.#noteObsolete(row, indexed);
-    this.#next++;
-    this.#seek();
-    return row;
+    if (!one.isLoaded) return undefined;
+    if (one.indexed !== indexed.time) this.#noteObsolete(one, indexed.row);
+    this.#index.shift();
+    return one;
   }
 
   /** Rows of the index that do not say what their actors say, because the app is not what it was when they were written. */
@@ -108,35 +85,21 @@ export class Alarms {
     return changes;
   }
 
-  /** After a commit, all is in the index, and what was read of it may be old. What was taken is read over no more. */
+  /** After a commit, all is in the index. */
   settle(): void {
-    const next = this.#page?.[this.#next];
-    if (next) this.#from = this.#rowOf(next.due, next.id);
-    for (const { due, instance } of this.#changed.all) {
-      this.#earliest = Math.min(this.#earliest, due);
-      const row = this.#rowOf(due, this.instances.idOf(instance));
-      if (compareText(row, this.#from) < 0) this.#from = row;
-    }
+    this.#index.settle(
+      this.#changed.all.map(({ due, instance }) => ({
+        row: this.#rowOf(due, this.instances.idOf(instance)),
+        time: due,
+      })),
+    );
     this.#changed.clear();
     this.#obsolete = [];
-    this.#page = undefined;
   }
 
-  #noteObsolete(instance: Instance, { due, id }: Indexed): void {
-    this.#obsolete.push(this.#rowOf(due, id));
+  #noteObsolete(instance: Instance, row: string): void {
+    this.#obsolete.push(row);
     if (!instance.isDirty) instance.indexed = Infinity;
-  }
-
-  #seek(): void {
-    const next = this.#page![this.#next];
-    if (next) {
-      this.#earliest = next.due;
-      return;
-    }
-    const last = this.#page!.at(-1);
-    if (last) this.#from = `${this.#rowOf(last.due, last.id)}\0`;
-    if (this.#pageIsLast) this.#earliest = Infinity;
-    else this.#page = undefined;
   }
 
   #rowOf(due: number, id: string): string {

@@ -47,6 +47,11 @@ export function app(name: string, parts: readonly (Actor<any, never, any, any> |
   return { kind: "app", name, "~app": { name, actors, forwards, topics: topicsOf(name, actors, forwards) } };
 }
 
+/** The names of the topics that an app reads. */
+export function topicsReadBy({ actors, forwards }: AppDefinition): Set<string> {
+  return new Set([...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic)].map(({ name }) => name));
+}
+
 /** Whether a value, most often a module's default export, is an app. */
 export function isApp(value: unknown): value is App {
   return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "app" && "~app" in value;

@@ -1,4 +1,5 @@
 import { bufferPrefix, timeText } from "./row.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
 import type { Content } from "./content.ts";
 import { compareText } from "./key.ts";
 import type { Header, LogRecord } from "./record.ts";
@@ -148,8 +149,8 @@ function encode({ time, floor, source, topic, partition, record, isPast, isMatch
     record.timestamp,
     (isPast ? 1 : 0) + (isMatched ? 2 : 0),
     record.value && text.decode(record.value),
-    record.key && base64(record.key),
-    record.headers.map(([name, value]) => [name, base64(value)] as const),
+    record.key && toBase64(record.key),
+    record.headers.map(([name, value]) => [name, toBase64(value)] as const),
   ];
   return JSON.stringify(json);
 }
@@ -161,9 +162,9 @@ function decode(row: string): BareEntry {
   const record = {
     offset,
     timestamp,
-    key: key === null ? null : bytes(key),
+    key: key === null ? null : fromBase64(key),
     value: value === null ? null : encoder.encode(value),
-    headers: headers.map(([name, content]): Header => [name, bytes(content)]),
+    headers: headers.map(([name, content]): Header => [name, fromBase64(content)]),
   };
   return {
     time,
@@ -175,14 +176,4 @@ function decode(row: string): BareEntry {
     isPast: (flags & 1) !== 0,
     isMatched: (flags & 2) !== 0,
   };
-}
-
-function base64(content: Uint8Array): string {
-  let characters = "";
-  for (const byte of content) characters += String.fromCharCode(byte);
-  return btoa(characters);
-}
-
-function bytes(content: string): Uint8Array {
-  return Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
 }

@@ -1,16 +1,14 @@
 import type { AnyMachineSnapshot, AnyStateNode } from "xstate";
+import { DURATION_MAX_MS } from "./duration.ts";
 import type { After } from "./fold.ts";
 import { actionsOf, implementationOf } from "./state-nodes.ts";
-
-/** A hundred years in ms: more is a mistake, and sums with times stay exact. */
-const delayMaxMs = 100 * 366 * 86_400_000;
 
 /** What a delay may be, for use inside a message. */
 export const delayBounds = "a number of ms from 0 to a hundred years";
 
 /** A delay in whole ms, rounded up so that nothing comes too soon; undefined when it is not {@link delayBounds}. */
 export function wholeDelay(delay: unknown): number | undefined {
-  return typeof delay === "number" && delay >= 0 && delay <= delayMaxMs ? Math.ceil(delay) : undefined;
+  return typeof delay === "number" && delay >= 0 && delay <= DURATION_MAX_MS ? Math.ceil(delay) : undefined;
 }
 
 /** Whether states have `after`, a delayed raise or sendTo, or an enqueueActions, which may do anything. */

@@ -12,7 +12,7 @@ export interface Duration {
 const MS = { days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000, milliseconds: 1 } as const;
 
 /** A hundred years: more is a mistake, and sums with times stay exact. */
-const MAX_MS = 100 * 366 * MS.days;
+export const DURATION_MAX_MS = 100 * 366 * MS.days;
 
 /**
  * The duration in whole ms.
@@ -26,7 +26,7 @@ export function toMs(duration: Duration, what: string, minMs = 0): number {
     sum += amount * ms;
   }
   const whole = Math.round(sum);
-  if (!(whole >= minMs && whole <= MAX_MS)) throw invalid(duration, what, minMs);
+  if (!(whole >= minMs && whole <= DURATION_MAX_MS)) throw invalid(duration, what, minMs);
   return whole;
 }
 

@@ -12,6 +12,7 @@ import type { LogRecord } from "./record.ts";
 import type { TopicDefinition, TopicSource } from "./source.ts";
 import type { ActorDelivery, Delivery, Group, PassDelivery } from "./topology.ts";
 import type { Channel } from "./watermark.ts";
+import type { Span } from "./window.ts";
 
 /** What one actor gets of one record. */
 export interface Work {
@@ -30,10 +31,13 @@ export interface Work {
   instance: Instance | undefined;
   /** Who else does, where windows overlap. */
   others: readonly Instance[];
+  /** The windows that it missed. */
+  missed: readonly Span[];
 }
 
 const NO_WORK: readonly Work[] = [];
 const NOBODY: readonly Instance[] = [];
+const NO_WINDOWS: readonly Span[] = [];
 
 /**
  * One step of a task: a record with all that follows from it alone, or only a watermark that moves. Where it stands among
@@ -217,7 +221,7 @@ function keyFunction(delivery: Delivery): TopicSource["key"] {
 }
 
 function newWork(kind: Work["kind"], delivery: Delivery, key: string, content?: unknown, failure?: Failure): Work {
-  return { kind, delivery, key, content, failure, instance: undefined, others: NOBODY };
+  return { kind, delivery, key, content, failure, instance: undefined, others: NOBODY, missed: NO_WINDOWS };
 }
 
 function keyOf(delivery: Delivery, record: LogRecord, value: unknown): string | Failure {

@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "./actor.ts";
+import type { Failure } from "./dead-letter.ts";
 import type { Step, Work } from "./examine.ts";
 import type { Event } from "./fold.ts";
 import { foldEvent, nextUpdate } from "./folding.ts";
@@ -6,12 +7,12 @@ import type { Instance } from "./instance.ts";
 import type { LiveActors } from "./live-actors.ts";
 import type { OwnWork } from "./own-work.ts";
 import type { Publishing } from "./publishing.ts";
-import { isOver, lastChance, missedWindows } from "./takers.ts";
+import { isOver, lastChance } from "./takers.ts";
 import type { Outcome } from "./tally.ts";
 import type { ActorDelivery } from "./topology.ts";
 import type { Undelivered } from "./undelivered.ts";
 import { noteRecord, pruneVersions } from "./waiting.ts";
-import { type AlignedWindow, isAligned } from "./window.ts";
+import { isAligned, type Span } from "./window.ts";
 
 interface IntakeOptions {
   readonly actors: LiveActors;
@@ -50,7 +51,7 @@ export class Intake {
     const { actor, source } = delivery;
     const { instance } = work;
     if (instance?.home.isSimple) return this.#foldSimply(instance, work.content as Event, step);
-    if (isAligned(actor.window)) return this.#foldWindows(work, actor, actor.window, step, watermark);
+    if (isAligned(actor.window)) return this.#foldWindows(work, actor, step, watermark);
     if (!instance) return this.#late(work.key, actor, step, "late");
     if (instance.buffer && source !== -1) return this.#keep(instance, work, delivery, step, watermark);
     this.#catchUp(instance, step.time, watermark, false);
@@ -58,14 +59,11 @@ export class Intake {
   }
 
   #foldWindows(
-    { key, instance, others, content }: Work,
+    { key, instance, others, missed, content }: Work,
     actor: ActorDefinition,
-    window: AlignedWindow,
     step: Step,
     watermark: number,
   ): Outcome {
-    const isMany = window.kind === "hopping";
-    const missed = isMany || !instance ? missedWindows(window, step.time, step.before) : [];
     for (const span of missed) this.#late(key, actor, step, "late", span);
     if (!instance) return "late";
     let outcome: Outcome = "idleReturn";
@@ -91,18 +89,16 @@ export class Intake {
 
   /** What {@link #fold} is for an actor whose state is all it has; most records go this way. */
   #foldSimply(instance: Instance, event: Event, step: Step): Outcome {
-    const { actors, publisher, undelivered } = this.#options;
+    const { actors, publisher } = this.#options;
     const before = instance.snapshot;
     const failure = foldEvent(instance, event, step, publisher);
     if (instance.snapshot !== before) actors.noteChange(instance, before !== undefined);
-    if (!failure) return "folded";
-    undelivered.bury({ record: step.record!, from: step.lane }, failure);
-    return "dead";
+    return failure ? this.#bury(step, failure) : "folded";
   }
 
   /** @param isBuried whether the record is a dead letter already */
   #fold(instance: Instance, event: Event, step: Step, isBuried = false): Outcome {
-    const { actors, publisher, undelivered } = this.#options;
+    const { actors, publisher } = this.#options;
     const { snapshot: before, clock, seen, timers } = instance;
     const { time } = step;
     const failure = foldEvent(instance, event, step, publisher);
@@ -116,8 +112,7 @@ export class Intake {
       instance.timers === timers;
     if (!isSame) actors.noteChange(instance, before !== undefined);
     if (!failure) return "folded";
-    if (!isBuried) undelivered.bury({ record: step.record!, from: step.lane }, failure);
-    return "dead";
+    return isBuried ? "dead" : this.#bury(step, failure);
   }
 
   /** Puts a record beside those that wait. */
@@ -139,8 +134,7 @@ export class Intake {
     if (buffer.entries.length >= most) {
       const message =
         `Cannot keep a record for actor "${actor.name}": it has ${most} of this key already; raise its maxEvents`;
-      this.#options.undelivered.bury({ record, from: lane }, { reason: "TIDEMARK_BUFFER_FULL", message, actor, key });
-      return "dead";
+      return this.#bury(step, { reason: "TIDEMARK_BUFFER_FULL", message, actor, key });
     }
     const floor = Math.max(before, watermark);
     const { side } = actor.sources[source]!;
@@ -154,12 +148,17 @@ export class Intake {
     return "buffered";
   }
 
+  #bury({ record, lane }: Step, failure: Failure): Outcome {
+    this.#options.undelivered.bury({ record: record!, from: lane }, failure);
+    return "dead";
+  }
+
   #late(
     key: string,
     actor: ActorDefinition,
     { record, lane }: Step,
     outcome: "late" | "idleReturn",
-    window?: { readonly start: number; readonly end: number },
+    window?: Span,
   ): Outcome {
     this.#options.undelivered.late(key, actor, { record: record!, from: lane }, outcome, window);
     return outcome;

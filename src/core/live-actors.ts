@@ -1,6 +1,7 @@
 import type { ActorDefinition } from "./actor.ts";
 import { Alarms } from "./alarms.ts";
-import { OpenWindows, type RowRange } from "./due.ts";
+import type { RowRange } from "./due-rows.ts";
+import { OpenWindows } from "./due.ts";
 import type { Instance } from "./instance.ts";
 import { Instances } from "./instance.ts";
 import { compareText } from "./key.ts";

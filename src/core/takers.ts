@@ -20,20 +20,21 @@ export function findTakers(work: Work, time: number, before: number, actors: Liv
   }
   if (window.kind === "tumbling") {
     const start = lastStart(window, time);
-    if (!isMissed(window, start, before)) work.instance = actors.findWindow(actor, key, start, window);
+    if (isMissed(window, start, before)) work.missed = [spanFrom(window, start)];
+    else work.instance = actors.findWindow(actor, key, start, window);
     return;
   }
-  const open = startsOf(window, time).filter((start) => !isMissed(window, start, before));
-  const [first, ...others] = open.map((start) => actors.findWindow(actor, key, start, window));
+  const starts = startsOf(window, time);
+  // They end one after the other: those that were missed are the first.
+  const count = starts.filter((start) => isMissed(window, start, before)).length;
+  work.missed = starts.slice(0, count).map((start) => spanFrom(window, start));
+  const [first, ...others] = starts.slice(count).map((start) => actors.findWindow(actor, key, start, window));
   work.instance = first;
   work.others = others;
 }
 
-/** The windows a record missed by a watermark. */
-export function missedWindows(window: AlignedWindow, time: number, watermark: number): Span[] {
-  return startsOf(window, time)
-    .filter((start) => isMissed(window, start, watermark))
-    .map((start) => ({ start, end: start + window.sizeMs }));
+function spanFrom({ sizeMs }: AlignedWindow, start: number): Span {
+  return { start, end: start + sizeMs };
 }
 
 /** Whether a window has closed at a watermark. */

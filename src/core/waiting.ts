@@ -157,9 +157,14 @@ export function pruneVersions({ home, buffer }: Instance, watermark: number): vo
 
 function foldEntry(instance: Instance, entry: Entry, time: number, acting: Acting): void {
   const { content } = entry;
-  const failure = "problem" in content
-    ? eventFailure(instance, content.problem)
-    : foldEvent(instance, content.of as Event, { time, floor: time }, acting.publisher);
+  deliver(instance, "problem" in content ? content.problem : content.of as Event, entry, time, acting);
+}
+
+/** Folds an event that an entry has led to; or buries the entry, when there is a problem instead or the fold fails. */
+function deliver(instance: Instance, event: Event | string, entry: Entry, time: number, acting: Acting): void {
+  const failure = typeof event === "string"
+    ? eventFailure(instance, event)
+    : foldEvent(instance, event, { time, floor: time }, acting.publisher);
   if (failure) acting.bury(entry, failure);
   else noteRecord(instance, time);
 }
@@ -174,12 +179,7 @@ function sendMessage(instance: Instance, message: Message, time: number, acting:
   const { left, right } = message;
   const entry = (left && right ? (right.time > left.time ? right : left) : left ?? right)!;
   const made = messageEvent(instance, message, entry, time);
-  if (made === undefined) return;
-  const failure = typeof made === "string"
-    ? eventFailure(instance, made)
-    : foldEvent(instance, made, { time, floor: time }, acting.publisher);
-  if (failure) acting.bury(entry, failure);
-  else noteRecord(instance, time);
+  if (made !== undefined) deliver(instance, made, entry, time, acting);
 }
 
 function messageEvent(
@@ -220,8 +220,7 @@ export function closeRecords(instance: Instance, end: number, acting: Acting): v
   const start = end - window.sizeMs;
   const own = buffer.entries.filter(({ time, isPast }) => time === end - 1 && !isPast);
   if (own.some(({ floor }) => floor < at)) {
-    const inside = ({ time, floor }: Entry) => time >= start && time < end && floor < at;
-    foldWindow(instance, { start, end }, buffer.entries.filter(inside), acting);
+    foldWindow(instance, { start, end }, countedIn({ start, end }, buffer.entries, at), acting);
   }
   for (const entry of own) {
     entry.isPast = true;
@@ -229,6 +228,11 @@ export function closeRecords(instance: Instance, end: number, acting: Acting): v
   }
   // What a window needs is younger than its size.
   buffer.remove(new Set(buffer.entries.filter(({ time }) => time + window.sizeMs <= end)));
+}
+
+/** The records that count in a window which closes at a watermark. */
+function countedIn({ start, end }: Span, entries: readonly Entry[], closesAt: number): Entry[] {
+  return entries.filter(({ time, floor }) => time >= start && time < end && floor < closesAt);
 }
 
 /** Lets a fresh machine see a window to its close. */
@@ -268,9 +272,7 @@ export function openWindows(instance: Instance): readonly Instance[] {
   const ends = new Set(left.filter(({ isPast }) => !isPast).map(({ time }) => time + 1));
   for (const end of ends) {
     const start = end - window.sizeMs;
-    const inside = left.filter(({ time, floor }) =>
-      time >= start && time < end && floor < end + window.allowedLatenessMs
-    );
+    const inside = countedIn({ start, end }, left, end + window.allowedLatenessMs);
     windows.push(foldRecords(instance, { start, end }, inside, NOBODY));
   }
   return windows;

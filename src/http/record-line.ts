@@ -1,3 +1,4 @@
+import { toBase64 } from "../core/base64.ts";
 import type { LogRecord, TopicPartition } from "../core/record.ts";
 
 /** Keeps a byte order mark, which JSON does not allow. */
@@ -12,18 +13,18 @@ export function recordLine(
   { topic, partition, offset, timestamp, key, value, headers }: LogRecord & TopicPartition,
 ): string {
   const about = JSON.stringify({ topic, partition, offset, timestamp, ...keyOf(key) });
-  const pairs = headers.map(([name, bytes]) => [name, textOf(bytes) ?? { base64: base64(bytes) }]);
+  const pairs = headers.map(([name, bytes]) => [name, textOf(bytes) ?? { base64: toBase64(bytes) }]);
   return `${about.slice(0, -1)},${valueOf(value)},"headers":${JSON.stringify(pairs)}}`;
 }
 
 function keyOf(key: Uint8Array | null): object {
   const text = key && textOf(key);
-  return text === undefined ? { keyBase64: base64(key!) } : { key: text };
+  return text === undefined ? { keyBase64: toBase64(key!) } : { key: text };
 }
 
 function valueOf(value: Uint8Array | null): string {
   const text = value === null ? "null" : textOf(value);
-  if (text === undefined || !isJson(text)) return `"valueBase64":"${base64(value!)}"`;
+  if (text === undefined || !isJson(text)) return `"valueBase64":"${toBase64(value!)}"`;
   // Line ends within JSON lie between its tokens only.
   return `"value":${text.replace(/[\r\n]/g, " ")}`;
 }
@@ -43,10 +44,4 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

@@ -1,4 +1,4 @@
-import { topicsRead } from "../core/actor.ts";
+import { topicsReadBy } from "../core/app.ts";
 import type { Commit } from "../core/router.ts";
 import type { Log, Producer } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
@@ -23,11 +23,8 @@ interface CommitTarget {
  */
 export function topicsAhead({ app, guarantee }: Settings): ReadonlySet<string> {
   if (guarantee === "exactly-once") return new Set();
-  const { actors, forwards, topics } = app["~app"];
-  const read = new Set(
-    [...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic)].map(({ name }) => name),
-  );
-  return new Set([...topics.keys()].filter((name) => !read.has(name)));
+  const read = topicsReadBy(app["~app"]);
+  return new Set([...app["~app"].topics.keys()].filter((name) => !read.has(name)));
 }
 
 /**

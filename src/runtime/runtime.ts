@@ -1,4 +1,5 @@
-import { type ActorDefinition, topicsRead } from "../core/actor.ts";
+import type { ActorDefinition } from "../core/actor.ts";
+import { topicsReadBy } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
 import type { LogRecord, TopicPartition } from "../core/record.ts";
@@ -53,8 +54,7 @@ export class Runtime implements AsyncDisposable {
 
   /** The names of the topics that the app reads. */
   get topicsRead(): ReadonlySet<string> {
-    const { actors, forwards } = this.#settings.app["~app"];
-    return new Set([...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic)].map(({ name }) => name));
+    return topicsReadBy(this.#settings.app["~app"]);
   }
 
   get topology(): Topology {

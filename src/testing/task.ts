@@ -1,4 +1,4 @@
-import type { RowRange } from "../core/due.ts";
+import type { RowRange } from "../core/due-rows.ts";
 import { compareText } from "../core/key.ts";
 import { type Commit, Router } from "../core/router.ts";
 import type { Group } from "../core/topology.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { App } from "../../src/core/app.ts";
 import type { Checkpoint } from "../../src/core/checkpoint.ts";
-import type { RowRange } from "../../src/core/due.ts";
+import type { RowRange } from "../../src/core/due-rows.ts";
 import type { LogRecord, NewRecord } from "../../src/core/record.ts";
 import { type Commit, Router } from "../../src/core/router.ts";
 import { type Group, internal, topology } from "../../src/core/topology.ts";

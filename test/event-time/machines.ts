@@ -55,3 +55,16 @@ export const adder = setup({
     "window.close": { actions: emit(({ context }) => ({ type: "summed", sum: context.sum })) },
   },
 });
+
+/** Rings so many ms after it was set. */
+export const alarmAfter = (ms: number) =>
+  setup({
+    types: { events: {} as { type: "set" }, emitted: {} as { type: "rang" } },
+    delays: { wait: ms },
+  }).createMachine({
+    initial: "idle",
+    states: {
+      idle: { on: { set: "set" } },
+      set: { after: { wait: { target: "idle", actions: emit({ type: "rang" }) } } },
+    },
+  });

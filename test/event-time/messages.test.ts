@@ -86,7 +86,8 @@ test("messages neither move nor hold the watermark of the actor that gets them",
   deepEqual([t.watermark, rings()], [100, 1]);
 });
 
-test("two actors that message each other end when they stop", async () => {
+/** Two actors that throw a ball to each other as often as it says, and count. */
+function players() {
   const machine = setup({
     types: {
       context: {} as { sum: number; to: string },
@@ -118,6 +119,11 @@ test("two actors that message each other end when they stop", async () => {
     others.by(() => "pong"),
     ({ t }) => ({ type: "ball", left: t }),
   );
+  return [ping, pong] as const;
+}
+
+test("two actors that message each other end when they stop", async () => {
+  const [ping, pong] = players();
   const circle = app("circle", [ping, pong]);
   const t = testDriver(circle);
   t.send(steps, { k: "", t: 100 });
@@ -142,6 +148,24 @@ test("two actors that message each other end when they stop", async () => {
     await runtime.stop();
   }
 });
+
+for (const partitions of [1, 2]) {
+  test(`a run to the end reads the messages that it sends itself, with ${partitions} partitions`, async () => {
+    const log = memoryLog();
+    await log.createTopics([{ name: "steps", partitions }]);
+    await log.append("steps", 0, [{ key: null, value: `{"k":"","t":9}`, timestamp: 1 }]);
+    const bounded = app("bounded", players());
+    const runtime = await start({ app: bounded, log, stores: memoryStores(), createPartitions: partitions });
+    try {
+      await runtime.finish();
+      const sum = async (name: string) =>
+        ((await runtime.get(name, name)).state?.context as { sum: number } | undefined)?.sum;
+      deepEqual([await sum("ping"), await sum("pong")], [5, 5]);
+    } finally {
+      await runtime.stop();
+    }
+  });
+}
 
 for (
   const [what, target] of [

@@ -61,19 +61,24 @@ async function twoTopics(): Promise<Log> {
   return log;
 }
 
+/** A log whose topic b brings nothing while it is cut off; what it kept back comes later. */
+function withoutB(inner: Log, polls: Polls, b: { readonly isCut: boolean }): Log {
+  const held: Batch[] = [];
+  return polled(inner, async (places, poll) => {
+    polls.count(places);
+    const batches = await poll();
+    if (!b.isCut) return [...held.splice(0), ...batches];
+    held.push(...batches.filter(({ topic }) => topic === "b"));
+    return batches.filter(({ topic }) => topic !== "b");
+  });
+}
+
 test("a partition whose records are in the log and do not arrive is not idle, however long it takes", async () => {
   const clock = new HeldClock();
   const polls = new Polls();
   const inner = await twoTopics();
-  const held: Batch[] = [];
-  let isCut = true;
-  const log = polled(inner, async (places, poll) => {
-    polls.count(places);
-    const batches = await poll();
-    if (!isCut) return [...held.splice(0), ...batches];
-    held.push(...batches.filter(({ topic }) => topic === "b"));
-    return batches.filter(({ topic }) => topic !== "b");
-  });
+  const b = { isCut: true };
+  const log = withoutB(inner, polls, b);
   await add(inner, "a", 0, [15_000, 20 * MINUTE_MS]);
   await add(inner, "b", 0, everyMinute(0, 20));
   const runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
@@ -84,7 +89,7 @@ test("a partition whose records are in the log and do not arrive is not idle, ho
       await polls.pass("b 0");
       equal(watermark(runtime), -Infinity);
     }
-    isCut = false;
+    b.isCut = false;
     await runtime.finish();
     deepEqual(await recordsOf(runtime, "late"), []);
     equal((await windowsOf(runtime)).length, 21);
@@ -125,22 +130,15 @@ test("a partition that is behind is not idle, also when its records came after i
   const clock = new HeldClock();
   const polls = new Polls();
   const inner = await twoTopics();
-  const held: Batch[] = [];
-  let isCut = false;
-  const log = polled(inner, async (places, poll) => {
-    polls.count(places);
-    const batches = await poll();
-    if (!isCut) return [...held.splice(0), ...batches];
-    held.push(...batches.filter(({ topic }) => topic === "b"));
-    return batches.filter(({ topic }) => topic !== "b");
-  });
+  const b = { isCut: false };
+  const log = withoutB(inner, polls, b);
   const runtime = await start({ app: both, log, stores: memoryStores(), createPartitions: 1, clock });
   try {
     await runtime.opened;
     await add(inner, "b", 0, everyMinute(0, 1));
     await add(inner, "a", 0, everyMinute(0, 1));
     await until(() => watermark(runtime) === 15_000);
-    isCut = true;
+    b.isCut = true;
     await add(inner, "b", 0, everyMinute(1, 19));
     for (const passed of [1, IDLE_MS, HOUR_MS]) {
       await add(inner, "a", 0, [(20 + passed) * MINUTE_MS]);
@@ -148,7 +146,7 @@ test("a partition that is behind is not idle, also when its records came after i
       await polls.pass("b 0");
       equal(watermark(runtime), 15_000);
     }
-    isCut = false;
+    b.isCut = false;
     await runtime.finish();
     deepEqual(await recordsOf(runtime, "late"), []);
   } finally {

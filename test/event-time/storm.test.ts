@@ -4,8 +4,8 @@ import process from "node:process";
 import { test } from "node:test";
 import { actor, app, memoryLog, memoryStores, type Runtime, start, type Stores, topic } from "tidemark";
 import { any } from "valibot";
-import { emit, setup } from "xstate";
 import { until } from "../http/site.ts";
+import { alarmAfter } from "./machines.ts";
 
 const KEYS = 100_000;
 const DUE_MS = 60_000;
@@ -20,21 +20,14 @@ const HEAP_BYTES = 200 * 1_048_576;
 
 const text = new TextDecoder();
 
-const alarm = setup({
-  types: { events: {} as { type: "set" }, emitted: {} as { type: "rang" } },
-  delays: { wait: DUE_MS },
-}).createMachine({
-  initial: "idle",
-  states: {
-    idle: { on: { set: "set" } },
-    set: { after: { wait: { target: "idle", actions: emit({ type: "rang" }) } } },
-  },
-});
-
 const events = topic("events", { schema: any(), time: ({ time }) => time });
 const rings = topic("rings", { schema: any() });
 const alarms = app("storm", [
-  actor("alarms", alarm).on(events.by(({ key }) => key), () => ({ type: "set" })).to("rang", rings, () => null),
+  actor("alarms", alarmAfter(DUE_MS)).on(events.by(({ key }) => key), () => ({ type: "set" })).to(
+    "rang",
+    rings,
+    () => null,
+  ),
 ]);
 
 function recordOf(key: string, time: number) {
