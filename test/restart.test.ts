@@ -46,7 +46,12 @@ function dying(stores: Stores): Stores {
 
 /** Starts, waits until all tasks are restored, and answers with how many records that took. */
 async function reopened(log: Log, stores: Stores, notices: string[]): Promise<{ runtime: Runtime; restored: number }> {
-  const runtime = await start({ ...OPTIONS, log, stores, onNotice: (message) => void notices.push(message) });
+  const runtime = await start({
+    ...OPTIONS,
+    log,
+    stores,
+    onNotice: ({ level, message }) => level === "info" || notices.push(message),
+  });
   await runtime.opened;
   return { runtime, restored: runtime.tasks[0]!.progress!.records };
 }

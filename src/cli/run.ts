@@ -128,7 +128,7 @@ function optionsOf(call: Call, dataDir: string, module: AppModule, display: Disp
     ...(guarantee !== undefined && { guarantee }),
     ...(commitIntervalMs !== undefined && { commitIntervalMs }),
     ...(cacheEntries !== undefined && { cacheEntries }),
-    onNotice: (message) => display.note(message),
+    onNotice: ({ level, message }) => level === "info" || display.note(message),
   };
 }
 

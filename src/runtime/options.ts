@@ -3,6 +3,7 @@ import { TidemarkError } from "../core/errors.ts";
 import type { Log } from "../log/log.ts";
 import type { Stores } from "../store/store.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { OnNotice } from "./notice.ts";
 
 /** Where an app begins to read a topic: at the log start, at the log end, or at the first record of a time, in ms since 1970. */
 export type From = "earliest" | "latest" | number;
@@ -49,8 +50,8 @@ export interface RuntimeOptions {
   /** Where other instances of the app can reach this one, as a URL. Default: nowhere. */
   readonly address?: string;
   readonly clock?: Clock;
-  /** Told what an operator should know: rebuilds, restarts. Default: nobody. */
-  readonly onNotice?: (message: string) => void;
+  /** Told what an operator should know: rebuilds, restarts, which tasks are here. Default: nobody. */
+  readonly onNotice?: OnNotice;
 }
 
 /** The same with every default filled in, but for those that depend on more than the options. */

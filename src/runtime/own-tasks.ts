@@ -1,6 +1,7 @@
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import type { Assignment, Membership } from "../log/log.ts";
 import type { Clock } from "./clock.ts";
+import type { NoticeCode, OnNotice } from "./notice.ts";
 import { aborted } from "./pause.ts";
 import type { Task } from "./task.ts";
 
@@ -32,7 +33,7 @@ interface OwnTasksOptions {
   /** Finds out what is needed to make tasks of these names. */
   readonly prepare: (names: Iterable<string>) => Promise<void>;
   readonly clock: Clock;
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: OnNotice;
 }
 
 /** The tasks of this instance: opened, run, restarted and released as its group decides. */
@@ -170,6 +171,7 @@ export class OwnTasks {
     this.#assignment = assignment;
     for (const [name, life] of this.#lives) {
       if (assignment.own.has(name) || life.release.signal.aborted) continue;
+      this.#tell(life.task, "TIDEMARK_TASK_LOST", "goes to another instance");
       life.release.abort();
       life.task.stop();
       this.#watch(life, life.done.then(() => this.#forget(name, life)));
@@ -192,6 +194,7 @@ export class OwnTasks {
       done: Promise.resolve(before),
     };
     this.#lives.set(name, life);
+    this.#tell(life.task, "TIDEMARK_TASK_ASSIGNED", "is given to this instance");
     this.#watch(life, life.done.then(() => this.#live(life)));
   }
 
@@ -220,7 +223,9 @@ export class OwnTasks {
   }
 
   async #work(task: Task): Promise<void> {
+    this.#tell(task, "TIDEMARK_TASK_RESTORING", "is taken over and restored");
     await task.open();
+    if (task.state === "running") this.#tell(task, "TIDEMARK_TASK_RUNNING", "runs");
     this.#hasWorked = true;
     this.#checkOpen();
     if (this.#isFinishing) await task.finish();
@@ -250,7 +255,13 @@ export class OwnTasks {
     } else if (!this.#mayPass(error) || this.#stop.signal.aborted) {
       throw error;
     }
-    onNotice(`Task ${name} starts again from its checkpoint in ${waitMs} ms: ${reasonOf(error)}`);
+    onNotice({
+      level: "warn",
+      code: "TIDEMARK_TASK_RESTARTING",
+      reason: error.code,
+      task: name,
+      message: `Task ${name} starts again from its checkpoint in ${waitMs} ms: ${reasonOf(error)}`,
+    });
     await clock.pause(waitMs, AbortSignal.any([released, this.#stop.signal]));
   }
 
@@ -263,6 +274,10 @@ export class OwnTasks {
   async #forget(name: string, life: Life): Promise<void> {
     await life.task.close();
     if (this.#lives.get(name) === life) this.#lives.delete(name);
+  }
+
+  #tell({ name }: Task, code: NoticeCode, what: string): void {
+    this.#options.onNotice({ level: "info", code, task: name, message: `Task ${name} ${what}` });
   }
 
   #checkOpen(): void {

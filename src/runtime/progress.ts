@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { OnNotice } from "./notice.ts";
 
 /** A restore of fewer offsets is not worth a word, unless it takes long. */
 const TELL_OFFSETS = 10_000;
@@ -30,7 +31,7 @@ export class RestoreProgress {
   records = 0;
   readonly #task: string;
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #onNotice: (message: string) => void;
+  readonly #onNotice: OnNotice;
   #start = 0;
   #position = 0;
   #end = 0;
@@ -38,7 +39,7 @@ export class RestoreProgress {
   #toldAt = 0;
   #hasTold = false;
 
-  constructor(task: string, clock: Pick<Clock, "monotonic">, onNotice: (message: string) => void) {
+  constructor(task: string, clock: Pick<Clock, "monotonic">, onNotice: OnNotice) {
     this.#task = task;
     this.#clock = clock;
     this.#onNotice = onNotice;
@@ -57,7 +58,7 @@ export class RestoreProgress {
     this.#beganAt = this.#toldAt = this.#clock.monotonic();
     this.#hasTold = this.remaining >= TELL_OFFSETS;
     if (this.#hasTold) {
-      this.#onNotice(`Task ${this.#task} restores its store: it reads its changelog from offset ${start} to ${end}`);
+      this.#tell(`Task ${this.#task} restores its store: it reads its changelog from offset ${start} to ${end}`);
     }
   }
 
@@ -70,7 +71,7 @@ export class RestoreProgress {
     this.#hasTold = true;
     const { records, position, end, percent, recordsPerSecond, remainingMs } = this.figures()!;
     const left = remainingMs === undefined ? "" : `, about ${seconds(remainingMs)} left`;
-    this.#onNotice(
+    this.#tell(
       `Task ${this.#task} restores its store: offset ${position} of ${end} (${percent} %), ${records} records at ` +
         `${recordsPerSecond}/s${left}`,
     );
@@ -82,7 +83,7 @@ export class RestoreProgress {
     if (!this.#hasTold) return;
     const { records, recordsPerSecond } = this.figures()!;
     const took = seconds(this.#clock.monotonic() - this.#beganAt!);
-    this.#onNotice(`Task ${this.#task} has restored its store: ${records} records in ${took}, ${recordsPerSecond}/s`);
+    this.#tell(`Task ${this.#task} has restored its store: ${records} records in ${took}, ${recordsPerSecond}/s`);
   }
 
   /** How far it is; undefined before {@link begin}. */
@@ -100,6 +101,11 @@ export class RestoreProgress {
       recordsPerSecond: took > 0 ? Math.round(records / took * 1_000) : 0,
       ...(done > 0 && { remainingMs: Math.round(took / done * remaining) }),
     };
+  }
+
+  /** Results stand still meanwhile: that is more than the usual course. */
+  #tell(message: string): void {
+    this.#onNotice({ level: "warn", code: "TIDEMARK_RESTORE_PROGRESS", task: this.#task, message });
   }
 }
 

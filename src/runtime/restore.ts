@@ -5,6 +5,7 @@ import { CHECKPOINT_ROW } from "../core/row.ts";
 import type { Log, Producer } from "../log/log.ts";
 import type { Change, Store, Stores } from "../store/store.ts";
 import { checkpointRow, fenceRecord, readEntry, type StoreCheckpoint } from "./changelog.ts";
+import type { Notice, OnNotice } from "./notice.ts";
 import type { RestoreProgress } from "./progress.ts";
 
 /** Rows written to the store at a time. */
@@ -32,7 +33,7 @@ interface RestoreOptions {
   /** Processing time, in ms. */
   readonly now: number;
   /** Told of rebuilds, and of state that is lost. */
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: OnNotice;
   /** Gives the restore up. What it has done is of use to the next one. */
   readonly signal: AbortSignal;
 }
@@ -57,7 +58,7 @@ export async function restore(place: TaskPlace, options: RestoreOptions): Promis
     const known = await ownCheckpoint(place, store);
     let roll = await rollForward(place, options, store, known, fence);
     if (!roll) {
-      onNotice(`The store of task ${place.store} does not continue its changelog: rebuilding it`);
+      onNotice(rebuilt(place, `The store of task ${place.store} does not continue its changelog: rebuilding it`));
       await store.close();
       await stores.destroy(place.store);
       store = await stores.open(place.store);
@@ -81,12 +82,16 @@ async function writeFence(
   return ack!.first;
 }
 
-async function openStore({ store }: TaskPlace, { stores, onNotice }: RestoreOptions): Promise<Store> {
+async function openStore(place: TaskPlace, { stores, onNotice }: RestoreOptions): Promise<Store> {
+  const { store } = place;
   try {
     return await stores.open(store);
   } catch (error) {
     if (!(error instanceof TidemarkError && error.code === "TIDEMARK_STORE_CORRUPT")) throw error;
-    onNotice(`${error.message}: rebuilding it from its changelog`);
+    onNotice({
+      ...rebuilt(place, `${error.message}: rebuilding it from its changelog`),
+      reason: error.code,
+    });
     await stores.destroy(store);
     return await stores.open(store);
   }
@@ -113,15 +118,16 @@ async function ownCheckpoint(place: TaskPlace, store: Store): Promise<StoreCheck
 
 /** Applies the changelog from the store's own checkpoint up to the fence. Undefined when the store is not a part of it. */
 async function rollForward(
-  { changelog, partition, store: task }: TaskPlace,
+  place: TaskPlace,
   { log, progress, onNotice, signal }: RestoreOptions,
   store: Store,
   known: StoreCheckpoint | "none" | undefined,
   fence: number,
 ): Promise<Roll | undefined> {
+  const { changelog, partition, store: task } = place;
   const { start } = await log.bounds({ topic: changelog, partition });
   if (known === "none" || (known && (known.offset < start || known.offset > fence))) return undefined;
-  if (!known && start > 0) onNotice(lostBefore(start, task));
+  if (!known && start > 0) onNotice(lostBefore(start, place));
   const from = known?.offset ?? start;
   progress.begin(from, fence);
   const reader = await log.reader([{ topic: changelog, partition, offset: from }]);
@@ -146,9 +152,15 @@ async function rollForward(
   }
 }
 
-function lostBefore(start: number, task: string): string {
-  return `The changelog of task ${task} begins at offset ${start}: what it said before is lost, and with it the state ` +
+function rebuilt({ store: task }: TaskPlace, message: string): Notice {
+  return { level: "warn", code: "TIDEMARK_STORE_REBUILT", task, message };
+}
+
+function lostBefore(offset: number, { changelog: topic, partition, store: task }: TaskPlace): Notice {
+  const message =
+    `The changelog of task ${task} begins at offset ${offset}: what it said before is lost, and with it the state ` +
     "that did not change later; a changelog may be compacted, but nothing may be deleted from its start";
+  return { level: "error", code: "TIDEMARK_CHANGELOG_CUT", task, topic, partition, offset, message };
 }
 
 /** A store on its way to the end of its changelog. */

@@ -218,7 +218,8 @@ export class Runtime implements AsyncDisposable {
     if (added.length === 0) return;
     this.#layout = layout;
     this.#placement = new Placement(this.#settings.app["~app"], layout.partitions);
-    this.#settings.onNotice(`Partitions were added: there are new tasks ${added.join(", ")}`);
+    const message = `Partitions were added: there are new tasks ${added.join(", ")}`;
+    this.#settings.onNotice({ level: "warn", code: "TIDEMARK_TASKS_ADDED", message });
     this.#membership.change([...layout.places.keys()]);
   }
 

@@ -1,4 +1,5 @@
 import type { Log } from "../log/log.ts";
+import type { OnNotice } from "../runtime/notice.ts";
 import { feed } from "./input/feed.ts";
 import type { FeedProgress, LineRecord } from "./input/options.ts";
 
@@ -25,7 +26,7 @@ interface FeedsOptions {
   readonly follow: boolean;
   readonly place: (topic: string, key: string | null) => number;
   readonly deadLetters: string;
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: OnNotice;
 }
 
 const NOTHING_YET = { lines: 0, records: 0, deadLetters: 0, bytes: 0, readBytes: 0, sizeBytes: undefined } as const;

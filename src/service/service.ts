@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { App } from "../core/app.ts";
-import { reasonOf, TidemarkError } from "../core/errors.ts";
+import { TidemarkError } from "../core/errors.ts";
 import { internal } from "../core/topology.ts";
 import { handler } from "../http/handler.ts";
 import type { KafkaOptions } from "../log/kafkajs/options.ts";
 import type { Log } from "../log/log.ts";
+import { noticeOf, type OnNotice } from "../runtime/notice.ts";
 import type { From, Guarantee } from "../runtime/options.ts";
 import { type Runtime, start } from "../runtime/runtime.ts";
 import { levelStores } from "../store/level/store.ts";
@@ -54,8 +55,8 @@ export interface ServeOptions {
   readonly cacheEntries?: number;
   /** How long stopping may take, in ms. From 1. Default 10,000. */
   readonly stopMs?: number;
-  /** Told what an operator should know, in sentences. */
-  readonly onNotice: (message: string) => void;
+  /** Told what an operator should know. */
+  readonly onNotice: OnNotice;
 }
 
 /** A service at work. */
@@ -150,7 +151,7 @@ function ownStores(directory: string): Stores {
 }
 
 function handlerOf(runtime: Runtime, { onNotice }: ServeOptions) {
-  const onError = (error: unknown) => onNotice(`Cannot answer a request: ${reasonOf(error)}`);
+  const onError = (error: unknown) => onNotice(noticeOf(error, "TIDEMARK_REQUEST_FAILED", "Cannot answer a request: "));
   return handler({ runtime, metrics: () => metricsText(runtime), onError });
 }
 

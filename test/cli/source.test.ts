@@ -121,7 +121,7 @@ test("a running service and its folder afterwards say the same, whatever a key l
   assert.equal(running.limited.length, 2);
   await service.stop();
 
-  const offline = await openFolder(dataDir, { onNotice: assert.fail });
+  const offline = await openFolder(dataDir, { onNotice: ({ message }) => assert.fail(message) });
   assert.deepEqual(await readAll(offline), running);
   await offline.close();
 

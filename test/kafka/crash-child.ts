@@ -76,7 +76,7 @@ if (process.argv[2] !== undefined) {
     app: crashApp(name),
     log: await world.log(),
     stores: await world.stores(),
-    onNotice: (message) => void writeSync(2, `${message}\n`),
+    onNotice: ({ message }) => void writeSync(2, `${message}\n`),
   });
   await runtime.ended;
 }

@@ -84,7 +84,10 @@ export class World {
     const { name, log, notices } = this;
     const expected = oracle(LINES, this.#brokenFirst);
     const options = { ...SMALL, app: crashApp(name), log, stores: levelStores(directory) };
-    const runtime = await start({ ...options, onNotice: (message) => void notices.push(message) });
+    const runtime = await start({
+      ...options,
+      onNotice: ({ level, message }) => level === "info" || notices.push(message),
+    });
     try {
       await runtime.finish();
       deepEqual(await statesOf(runtime, "tally"), expected.states, "states");

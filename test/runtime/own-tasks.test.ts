@@ -7,6 +7,7 @@ import { partitionFor } from "../../src/core/hash.ts";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { actor, app, topic } from "../../src/mod.ts";
+import type { Notice } from "../../src/runtime/notice.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { OwnTasks } from "../../src/runtime/own-tasks.ts";
 import { type Runtime, start } from "../../src/runtime/runtime.ts";
@@ -77,7 +78,11 @@ class PlayedTask {
 /** Tasks of an instance, all made by the test. */
 class Stage {
   readonly member = new ScriptedMember();
+  /** What was told beside the usual course. */
   readonly notices: string[] = [];
+  /** The codes of all that was told of a task, in order. */
+  readonly told = (task: string) => this.#told.filter((notice) => notice.task === task).map(({ code }) => code);
+  readonly #told: Notice[] = [];
   /** In the order they were made. */
   readonly made: PlayedTask[] = [];
   /** Whether tasks open and close at once. */
@@ -87,7 +92,10 @@ class Stage {
     make: (name) => this.#make(name),
     prepare: async () => {},
     clock: systemClock,
-    onNotice: (message) => this.notices.push(message),
+    onNotice: (notice) => {
+      this.#told.push(notice);
+      if (notice.level !== "info") this.notices.push(notice.message);
+    },
   });
 
   constructor(t: TestContext) {
@@ -243,6 +251,9 @@ test("a task that somebody else took over rightly stays away until the group giv
   stage.member.give(["a", "b"]);
   await stage.running("a");
   assert.equal(stage.made.length, 3);
+  const begun = ["ASSIGNED", "RESTORING", "RUNNING"].map((what) => `TIDEMARK_TASK_${what}`);
+  assert.deepEqual(stage.told("b"), begun);
+  assert.deepEqual(stage.told("a"), [...begun, "TIDEMARK_TASK_LOST", ...begun]);
 });
 
 test("a failure that may pass restarts the task alone, again and again", async (t) => {
@@ -396,7 +407,7 @@ async function twoInstances(t: TestContext) {
   const notices: string[] = [];
   const instance = async () => {
     const member = new ScriptedMember();
-    const onNotice = (message: string) => notices.push(message);
+    const onNotice = ({ level, message }: Notice) => level === "info" || notices.push(message);
     const runtime = await start({
       app: counting,
       log: joinedBy(log, member),

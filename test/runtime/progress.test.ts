@@ -7,7 +7,7 @@ function watched() {
   const notices: string[] = [];
   let now = 7_000;
   const clock = { now: () => 0, monotonic: () => now };
-  const progress = new RestoreProgress("totals-0", clock, (message) => void notices.push(message));
+  const progress = new RestoreProgress("totals-0", clock, ({ message }) => void notices.push(message));
   const read = (ms: number, records: number, offset: number) => {
     now += ms;
     progress.records += records;

@@ -4,6 +4,7 @@ import type { Checkpoint } from "../../src/core/checkpoint.ts";
 import { CHECKPOINT_ROW } from "../../src/core/row.ts";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog, type MemoryLogOptions } from "../../src/log/memory/log.ts";
+import type { Notice } from "../../src/runtime/notice.ts";
 import { commit } from "../../src/runtime/commit.ts";
 import { RestoreProgress } from "../../src/runtime/progress.ts";
 import { restore } from "../../src/runtime/restore.ts";
@@ -19,7 +20,7 @@ class World {
   readonly progress = new RestoreProgress(
     "group-0",
     { monotonic: () => 0 },
-    (message) => void this.notices.push(message),
+    ({ message }) => void this.notices.push(message),
   );
   log: Log;
   stores: Stores = memoryStores();
@@ -89,7 +90,7 @@ class World {
   async restore(stores = this.stores, log = this.log, signal = new AbortController().signal) {
     const producer = await log.producer("app.group-0");
     const { progress } = this;
-    const onNotice = (message: string) => void this.notices.push(message);
+    const onNotice = ({ message }: Notice) => void this.notices.push(message);
     return await restore(PLACE, { log, stores, producer, progress, now: 0, onNotice, signal });
   }
 

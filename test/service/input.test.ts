@@ -22,6 +22,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { TidemarkError } from "../../src/core/errors.ts";
+import type { Notice } from "../../src/runtime/notice.ts";
 import type { Log, LogRecord } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { feed } from "../../src/service/input/feed.ts";
@@ -130,7 +131,7 @@ class Follower {
   constructor(log: Log, path: string, more: Partial<InputOptions> = {}) {
     this.#log = log;
     const onProgress = (progress: FeedProgress) => void (this.progress = progress);
-    const onNotice = (notice: string) => void this.notices.push(notice);
+    const onNotice = ({ message }: Notice) => void this.notices.push(message);
     const own = { follow: true, signal: this.#abort.signal, onProgress, onNotice };
     this.done = feed(optionsFor(log, path, { ...own, ...more }));
     this.done.catch((error) => this.#error = error);
@@ -494,7 +495,7 @@ test("files that were rotated several times are read one after the other, follow
     rotate(4, "7\n");
     rotate(5, "8\n");
     const notices: string[] = [];
-    await feed(optionsFor(log, path, { onNotice: (notice) => void notices.push(notice) }));
+    await feed(optionsFor(log, path, { onNotice: ({ message }) => void notices.push(message) }));
     assert.deepEqual(await textsOf(log), [..."12345678"]);
     assert.deepEqual(notices, [
       `"${path}" was rotated or replaced while nothing was running: the rest of the old file, now "${path}.2", is read first`,
@@ -548,7 +549,7 @@ test("what copying and truncating left in the copy is read first", () =>
     copyFileSync(path, `${path}.1`);
     writeFileSync(path, "seven\n");
     const notices: string[] = [];
-    await feed(optionsFor(log, path, { onNotice: (notice) => void notices.push(notice) }));
+    await feed(optionsFor(log, path, { onNotice: ({ message }) => void notices.push(message) }));
     assert.deepEqual(await textsOf(log), ["one", "two", "three", "4", "5", "6", "seven"]);
     assert.deepEqual(notices, [
       `"${path}" was rotated or replaced while nothing was running: the rest of the old file, now "${path}.1", is read first`,
@@ -577,7 +578,7 @@ test("a file that was replaced while nothing was running is read from its start"
     const path = join(folder, "in");
     const log = await newLog();
     const notices: string[] = [];
-    const once = () => feed(optionsFor(log, path, { onNotice: (notice) => void notices.push(notice) }));
+    const once = () => feed(optionsFor(log, path, { onNotice: ({ message }) => void notices.push(message) }));
     const header = "# header ".repeat(300);
     const versions = [`${header}\na1\na2\n`, `${header}\nb1\nb2\nb3\n`, "short\n", `${header}\nc\n`, "", "d\n"];
     for (const version of versions) {

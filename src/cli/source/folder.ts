@@ -7,6 +7,7 @@ import { type Group, topology } from "../../core/topology.ts";
 import { recordLine } from "../../http/record-line.ts";
 import { embeddedLog } from "../../log/embedded/log.ts";
 import type { Log } from "../../log/log.ts";
+import type { OnNotice } from "../../runtime/notice.ts";
 import { settingsOf } from "../../runtime/options.ts";
 import { ActorReader, type ActorState } from "../../runtime/query.ts";
 import { type ReadOptions, readTopic } from "../../runtime/read.ts";
@@ -21,7 +22,7 @@ interface FolderOptions {
   /** The app file that tells what the state means. Default: the one the folder was last run with. */
   readonly appFile?: string | undefined;
   /** Told when a store had to be rebuilt. */
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: OnNotice;
 }
 
 /**

@@ -31,7 +31,12 @@ async function openSource(call: Call): Promise<Source> {
   if (url !== undefined) return new ServiceSource(client);
   if (data === undefined && await client.isThere()) return new ServiceSource(client);
   const folder = await findFolder(data);
-  if (folder !== undefined) return await openFolder(folder, { appFile: call.text("app"), onNotice: warn });
+  if (folder !== undefined) {
+    return await openFolder(folder, {
+      appFile: call.text("app"),
+      onNotice: ({ message }) => warn(message),
+    });
+  }
   // Nothing is there: say so as the service's absence.
   return new ServiceSource(client);
 }

@@ -143,6 +143,10 @@ export class FileFeed {
   }
 
   #notice(what: string): void {
-    this.#settings.onNotice(`"${this.#path}" ${what}`);
+    this.#settings.onNotice({
+      level: "warn",
+      code: "TIDEMARK_INPUT_CHANGED",
+      message: `"${this.#path}" ${what}`,
+    });
   }
 }

@@ -1,5 +1,6 @@
 import type { Log } from "../../log/log.ts";
 import { TidemarkError } from "../../core/errors.ts";
+import type { OnNotice } from "../../runtime/notice.ts";
 
 /** A record made of a line. */
 export interface LineRecord {
@@ -32,8 +33,8 @@ export interface InputOptions {
   readonly signal: AbortSignal;
   /** The time in whole ms since 1970, for records. */
   readonly now: () => number;
-  /** Takes sentences on what happened to the file: it was rotated, replaced, truncated, is gone. */
-  readonly onNotice?: (message: string) => void;
+  /** Told what happened to the file: it was rotated, replaced, truncated, is gone. */
+  readonly onNotice?: OnNotice;
   /** Called at the start and after each commit. */
   readonly onProgress?: (progress: FeedProgress) => void;
   /** How often to look at a followed file, in ms, from 1. Default 250. */

@@ -1,3 +1,4 @@
+import type { Notice } from "../../runtime/notice.ts";
 import { type RuntimeOptions } from "../../runtime/options.ts";
 import { start } from "../../runtime/runtime.ts";
 import { Disk } from "./disk.ts";
@@ -58,7 +59,7 @@ export class Fleet {
     this.#world.tell(life.name, "starts");
     const equipment = { log: new GatedLog(life, this.#shared), stores: instance.disk.stores(life), clock: life.clock };
     const options = { app, ...this.#settings, ...settings, ...equipment, ...tamper?.(equipment, life.name) };
-    const onNotice = (message: string) => this.#world.tell(life.name, message);
+    const onNotice = ({ message }: Notice) => this.#world.tell(life.name, message);
     start({ ...options, onNotice }).then((runtime) => {
       life.runtime = runtime;
       runtime.ended.catch((error) => this.#exit(life, error));

@@ -15,7 +15,13 @@ const sound = await kafkaLog({ ...options, brokers: [brokers] });
 const { log, stores } = mutate(mutant, { log: sound, stores: levelStores(data) });
 let answer = async (_request: Request) => new Response(null, { status: 503 });
 const server = await listen((request) => answer(request), { hostname: "127.0.0.1", port: 0 });
-const runtime = await start({ app, log, stores, address: server.url, onNotice: (message) => console.error(message) });
+const runtime = await start({
+  app,
+  log,
+  stores,
+  address: server.url,
+  onNotice: ({ level, message }) => level === "info" || console.error(message),
+});
 answer = handler({ runtime });
 console.log(`listening on ${server.url}`);
 process.once("SIGTERM", () => void runtime.stop());

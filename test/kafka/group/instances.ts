@@ -109,7 +109,7 @@ export async function startInstance(
     stores: memoryStores(),
     createPartitions: PARTITIONS,
     address: server.url,
-    onNotice: (message) => notices.push(message),
+    onNotice: ({ level, message }) => level === "info" || notices.push(message),
     ...options,
   });
   t.after(stop);

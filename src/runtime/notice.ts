@@ -1,0 +1,47 @@
+import { type Code, reasonOf, TidemarkError } from "../core/errors.ts";
+
+/** The stable codes of what an operator is told without an error, with what each means. Alerts may match on them. */
+const NOTICES = {
+  TIDEMARK_TASK_ASSIGNED: "the group has given a task to this instance",
+  TIDEMARK_TASK_RESTORING: "a task is being taken over, and its store brought to the end of its changelog",
+  TIDEMARK_TASK_RUNNING: "a task answers queries and does its work",
+  TIDEMARK_TASK_RESTARTING: "a task failed for a reason that may pass: it begins again from its checkpoint",
+  TIDEMARK_TASK_LOST: "the group has given a task of this instance to another one",
+  TIDEMARK_TASKS_ADDED: "partitions were added to a topic, and there are new tasks",
+  TIDEMARK_RESTORE_PROGRESS: "how far a restore is that takes long",
+  TIDEMARK_STORE_REBUILT: "a store could not be used, and is rebuilt from its changelog",
+  TIDEMARK_CHANGELOG_CUT: "records were deleted from the start of a changelog, and state with them",
+  TIDEMARK_INPUT_CHANGED: "an input file was rotated, replaced or truncated, or is gone",
+  TIDEMARK_REQUEST_FAILED: "a request was answered with 500, or its answer broke off",
+} as const;
+
+/** A code of {@link NOTICES}, or that of an error. */
+export type NoticeCode = keyof typeof NOTICES | Code;
+
+/** How much a notice matters: "info" is the usual course, "warn" is what one may have to look after, "error" what failed. */
+type NoticeLevel = "info" | "warn" | "error";
+
+/** Something an operator should know. It never holds a key, a value or a secret. */
+export interface Notice {
+  readonly level: NoticeLevel;
+  readonly code: NoticeCode;
+  /** A sentence for a person. */
+  readonly message: string;
+  /** The task it is about. */
+  readonly task?: string;
+  /** The topic it is about; with a partition and an offset, the record. */
+  readonly topic?: string;
+  readonly partition?: number;
+  readonly offset?: number;
+  /** The code of the error that was the reason, where the notice has a code of its own. */
+  readonly reason?: Code;
+}
+
+/** Takes what an operator should know. It is called in the middle of the work, so it must neither throw nor wait. */
+export type OnNotice = (notice: Notice) => void;
+
+/** What an error is to an operator: told under its own code, and under another one where it has none. */
+export function noticeOf(error: unknown, otherwise: NoticeCode, tried = ""): Notice {
+  const code = error instanceof TidemarkError ? error.code : otherwise;
+  return { level: "error", code, message: `${tried}${reasonOf(error)}` };
+}
