@@ -11,6 +11,9 @@ export class Lane implements TopicPartition {
   readonly partition: number;
   readonly planned = new Channel();
   readonly done = new Channel();
+  /** The offset and the event time of the record that moved `done` last; -1 and NaN where none is known that did. */
+  movedBy = -1;
+  movedTo = NaN;
 
   constructor(topic: string, partition: number) {
     this.topic = topic;

@@ -38,9 +38,15 @@ export class Plan {
 
   /** Makes the progress of the next step real, as it will be committed, and goes on to the one after it. */
   shift(): void {
-    const { lane, change, reach, input, next } = this.#steps[this.#cursor]!;
-    if (change) change(lane.done);
-    else lane.done.advance(reach);
+    const { lane, change, reach, input, next, record, time } = this.#steps[this.#cursor]!;
+    const { done } = lane;
+    const { watermark: before } = done;
+    if (change) change(done);
+    else done.advance(reach);
+    if (done.watermark > before) {
+      lane.movedBy = record ? record.offset : -1;
+      lane.movedTo = record ? time : NaN;
+    }
     if (input) input.done = next;
     if (++this.#cursor < this.#steps.length) return;
     this.#steps = [];

@@ -2,6 +2,7 @@ import { type Checkpoint, checkShape, shapeOf } from "./checkpoint.ts";
 import type { ClosedWindow } from "./closed-windows.ts";
 import { forward, marker } from "./envelope.ts";
 import type { Step, Work } from "./examine.ts";
+import { type Holder, holdersOf } from "./holder.ts";
 import { Input } from "./input.ts";
 import { Intake } from "./intake.ts";
 import { LiveActors, type Reads } from "./live-actors.ts";
@@ -14,7 +15,7 @@ import { findTakers } from "./takers.ts";
 import { type Counts, type Outcome, Tally } from "./tally.ts";
 import { type ActorDelivery, type Delivery, emitterName, type Group, internal, receiver } from "./topology.ts";
 import { Undelivered } from "./undelivered.ts";
-import { isEveryIdle, watermarkFromJson, watermarkToJson } from "./watermark.ts";
+import { type Channel, isEveryIdle, watermarkFromJson, watermarkToJson } from "./watermark.ts";
 import { closeDelayMs } from "./window.ts";
 
 interface RouterOptions {
@@ -114,6 +115,21 @@ export class Router {
   get isDue(): boolean {
     const { due } = this.#actors;
     return due <= this.#watermark && due < Infinity;
+  }
+
+  /** Since which time something is due, or will be at the earliest; Infinity when nothing will. */
+  get due(): number {
+    return this.#actors.due;
+  }
+
+  /** The channels that hold its watermark. */
+  get holders(): Holder[] {
+    return holdersOf(this.inputs);
+  }
+
+  /** How far the output of each actor is that others listen to, by its name. */
+  get outputs(): Map<string, Pick<Channel, "watermark" | "isIdle">> {
+    return new Map([...this.#options.group.listeners.keys()].map((name) => [name, this.#outputOf(name)]));
   }
 
   /** Windows closed since the task was started. */
@@ -249,11 +265,10 @@ export class Router {
 
   /** What {@link mark} would say now, as text; empty for a group that tells nobody. */
   get marks(): string {
-    const { listeners } = this.#options.group;
     const forwards = this.inputs.filter(({ plan }) => plan.deliveries.some(({ kind }) => kind === "forward"));
     const channels = [
       ...forwards.map(({ lanes }) => lanes[0]!.done),
-      ...[...listeners.keys()].map((name) => this.#outputOf(name)),
+      ...this.outputs.values(),
     ];
     return channels.map(({ watermark, isIdle }) => `${watermark} ${isIdle}`).join();
   }
@@ -306,7 +321,7 @@ export class Router {
     return Math.min(this.#watermark, this.#actors.due - 1) - (actor.window ? closeDelayMs(actor.window) : 0);
   }
 
-  #outputOf(name: string): { readonly watermark: number; readonly isIdle: boolean } {
+  #outputOf(name: string): Pick<Channel, "watermark" | "isIdle"> {
     return { watermark: this.#outputWatermark(name), isIdle: isEveryIdle(this.inputs) };
   }
 
