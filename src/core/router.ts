@@ -1,11 +1,12 @@
 import { type Checkpoint, checkShape, shapeOf } from "./checkpoint.ts";
 import type { ClosedWindow } from "./closed-windows.ts";
-import { forward, marker } from "./envelope.ts";
+import { forward } from "./envelope.ts";
 import type { Step, Work } from "./examine.ts";
 import { type Holder, holdersOf } from "./holder.ts";
 import { Input } from "./input.ts";
 import { Intake } from "./intake.ts";
 import { LiveActors, type Reads } from "./live-actors.ts";
+import { Marks } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnWork } from "./own-work.ts";
 import { Plan } from "./plan.ts";
@@ -13,9 +14,9 @@ import { Publisher } from "./publisher.ts";
 import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
 import { findTakers } from "./takers.ts";
 import { type Counts, type Outcome, Tally } from "./tally.ts";
-import { type ActorDelivery, type Delivery, emitterName, type Group, internal, receiver } from "./topology.ts";
+import { type ActorDelivery, type Delivery, type Group, internal, receiver } from "./topology.ts";
 import { Undelivered } from "./undelivered.ts";
-import { type Channel, isEveryIdle, watermarkFromJson, watermarkToJson } from "./watermark.ts";
+import { type Channel, watermarkFromJson, watermarkToJson } from "./watermark.ts";
 import { closeDelayMs } from "./window.ts";
 
 interface RouterOptions {
@@ -69,6 +70,7 @@ export class Router {
   readonly #ownWork: OwnWork;
   readonly #intake: Intake;
   readonly #plan: Plan;
+  readonly #marks: Marks;
   #sequence = 0;
   #watermark = -Infinity;
   #hasProgress = false;
@@ -78,13 +80,14 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    const { app, group, partition } = options;
+    const { app, group, partition, partitionsOf } = options;
     this.inputs = group.inputs.map((plan) => new Input(plan, partition));
     this.#plan = new Plan(this.inputs, group);
-    const outbox = this.#outbox = new Outbox(options.partitionsOf);
+    const outbox = this.#outbox = new Outbox(partitionsOf);
     const undelivered = this.#undelivered = new Undelivered(app, partition, outbox);
     const outputWatermark = (actor: string) => this.#outputWatermark(actor);
     const publisher = new Publisher({ app, group, partition, outbox, outputWatermark });
+    this.#marks = new Marks({ app, group, partition, partitionsOf, inputs: this.inputs, outbox, outputWatermark });
     const actors = this.#actors = new LiveActors(group.actors, options.cacheEntries, options.development);
     const isFull = () => this.#isFull();
     const ownWork = this.#ownWork = new OwnWork({ actors, publisher, undelivered, isFull });
@@ -129,7 +132,7 @@ export class Router {
 
   /** How far the output of each actor is that others listen to, by its name. */
   get outputs(): Map<string, Pick<Channel, "watermark" | "isIdle">> {
-    return new Map([...this.#options.group.listeners.keys()].map((name) => [name, this.#outputOf(name)]));
+    return this.#marks.outputs;
   }
 
   /** Windows closed since the task was started. */
@@ -243,34 +246,14 @@ export class Router {
     return stopped;
   }
 
-  /** Adds a marker with how far each channel has come to every repartition topic this group writes. */
+  /** Adds what {@link marks} says to every repartition topic this group writes. */
   mark(now: number): void {
-    const { app, group, partition, partitionsOf } = this.#options;
-    for (const { plan, lanes } of this.inputs) {
-      if (!plan.definition) continue;
-      const lane = lanes[0]!;
-      const { watermark, isIdle } = lane.done;
-      const record = marker({ channel: lane, channels: partitionsOf(lane.topic), watermark, isIdle }, now);
-      const actors = plan.deliveries.flatMap((one) => one.kind === "forward" ? [one.actor.name] : []);
-      for (const name of new Set(actors)) this.#outbox.addToAll(internal.repartition(app, name), record);
-    }
-    for (const [name, listeners] of group.listeners) {
-      const channel = { topic: emitterName(name), partition };
-      const { watermark, isIdle } = this.#outputOf(name);
-      const record = marker({ channel, channels: group.partitions, watermark, isIdle }, now);
-      const actors = [...listeners.values()].flat().map(({ actor }) => actor.name);
-      for (const listener of new Set(actors)) this.#outbox.addToAll(internal.repartition(app, listener), record);
-    }
+    this.#marks.write(now);
   }
 
-  /** What {@link mark} would say now, as text; empty for a group that tells nobody. */
+  /** How far each channel has come, as text, as {@link mark} would tell it now; empty for a group that tells nobody. */
   get marks(): string {
-    const forwards = this.inputs.filter(({ plan }) => plan.deliveries.some(({ kind }) => kind === "forward"));
-    const channels = [
-      ...forwards.map(({ lanes }) => lanes[0]!.done),
-      ...this.outputs.values(),
-    ];
-    return channels.map(({ watermark, isIdle }) => `${watermark} ${isIdle}`).join();
+    return this.#marks.text;
   }
 
   /** Takes out all that the next commit writes. Until {@link settle} nothing may be run. */
@@ -319,10 +302,6 @@ export class Router {
   #outputWatermark(name: string): number {
     const actor = this.#options.group.actors.find((one) => one.name === name)!;
     return Math.min(this.#watermark, this.#actors.due - 1) - (actor.window ? closeDelayMs(actor.window) : 0);
-  }
-
-  #outputOf(name: string): Pick<Channel, "watermark" | "isIdle"> {
-    return { watermark: this.#outputWatermark(name), isIdle: isEveryIdle(this.inputs) };
   }
 
   /**
