@@ -28,6 +28,7 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  *     POST /topics/:topic               one JSON value or JSON lines into a topic the app reads; `?key=`
  *     GET  /topics/:topic               records, as JSON lines; `?partition=`, `?from=`, `?limit=`
  *     GET  /topology                    groups, inputs, actors and internal topics
+ *     GET  /openapi.json                all of this, described
  *     GET  /livez /readyz /metrics
  *
  * Refusals are `application/problem+json` with the error's `code`. The handler itself never throws.
@@ -41,8 +42,8 @@ export function handler(options: HandlerOptions): (request: Request) => Promise<
       const { pathname, search } = new URL(request.url);
       const found = find(request.method, pathname);
       if (found instanceof Response) return found;
-      const query = new Query(search.slice(1), found.route.query);
-      const call: Call = { runtime, request, query, bodies, metrics, onError };
+      const query = new Query(search.slice(1), Object.keys(found.route.query ?? {}));
+      const call: Call = { runtime, request, query, bodies, metrics, onError, routes: ROUTES };
       const response = await found.route.run(call, ...found.texts.map(decoded));
       return request.method === "HEAD" ? await headOf(response) : response;
     } catch (error) {

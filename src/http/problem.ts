@@ -31,6 +31,11 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
+/** The status of an error that a client can do something about; undefined for the others, which are 500. */
+export function statusOf(code: Code): number | undefined {
+  return STATUSES[code];
+}
+
 /** How long a client shall wait before it tries again, in seconds. */
 const RETRY_AFTER_S = "1";
 
@@ -53,7 +58,7 @@ export function problem(status: number, { detail, code, headers = {}, members = 
 /** What an error means for the client. One it cannot do anything about goes to `onError`, and only its code is told. */
 export function problemOf(error: unknown, onError: (error: unknown) => void): Response {
   const known = error instanceof TidemarkError ? error : undefined;
-  const status = known && STATUSES[known.code];
+  const status = known && statusOf(known.code);
   if (known && status !== undefined) return problem(status, { detail: known.message, code: known.code });
   onError(error);
   const detail =

@@ -1,0 +1,66 @@
+import { openApiJson } from "../openapi.ts";
+import { livez, metricsText, readyz, topologyJson } from "../operations.ts";
+import type { Route } from "../route.ts";
+import { list, named, object, text, whole } from "../schema.ts";
+
+/** What whoever operates the service asks for. */
+export const OPERATION_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/topology",
+    summary: "How the app is cut: groups of topics, what reads what, and the internal topics in between",
+    answer: {
+      "application/json": object({
+        groups: list(object({
+          name: text,
+          partitions: whole,
+          changelog: text,
+          actors: list(text),
+          inputs: list(object({
+            topic: text,
+            internal: { type: "boolean" },
+            deliveries: list(object({ kind: { enum: ["fold", "forward", "pass"] }, actor: text })),
+          })),
+        })),
+        actors: list(named("Actor")),
+        repartitions: list(object({ topic: text, partitions: whole })),
+      }),
+    },
+    refusals: [],
+    run: topologyJson,
+  },
+  {
+    method: "GET",
+    path: "/livez",
+    summary: "Whether the process answers at all",
+    answer: { "application/json": object({ status: { const: "alive" } }) },
+    refusals: [],
+    run: livez,
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    summary: "Whether every task of this instance answers queries and does its work",
+    answer: { "application/json": object({ status: { const: "ready" }, tasks: list(named("TaskState")) }) },
+    refusals: [],
+    run: readyz,
+  },
+  {
+    method: "GET",
+    path: "/metrics",
+    summary: "What the service counts, in Prometheus' text format",
+    answer: { "text/plain": text },
+    refusals: ["TIDEMARK_ROUTE_UNKNOWN"],
+    run: metricsText,
+  },
+  {
+    method: "GET",
+    path: "/openapi.json",
+    summary: "This description, as OpenAPI 3.1",
+    answer: {
+      "application/json": { ...object({ openapi: text, paths: { type: "object" } }), additionalProperties: true },
+    },
+    refusals: [],
+    run: openApiJson,
+  },
+];
