@@ -58,7 +58,7 @@ export const ACTOR_ROUTES: readonly Route[] = [
     summary: "The windows of a key: those that are open, and those that closed of late",
     texts: { actor, key },
     answer: { "application/json": windows },
-    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID"],
+    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_ROUTE_UNKNOWN"],
     run: keyWindows,
   },
 ];
