@@ -54,7 +54,12 @@ export class Call {
   }
 
   isOn(option: string): boolean {
-    return this.#values[option] === true;
+    return this.choice(option) === true;
+  }
+
+  /** Whether an option without a value was given, as `--x`, or as `--no-x`, or not at all. */
+  choice(option: string): boolean | undefined {
+    return this.#values[option] as boolean | undefined;
   }
 
   /** The value of an option as a whole number. @throws TIDEMARK_USAGE */
@@ -80,7 +85,12 @@ export function parseCall(command: Command, args: readonly string[], out: Output
   });
   let parsed;
   try {
-    parsed = parseArgs({ args: [...args], options: Object.fromEntries(options), allowPositionals: true });
+    parsed = parseArgs({
+      args: [...args],
+      options: Object.fromEntries(options),
+      allowPositionals: true,
+      allowNegative: true,
+    });
   } catch (error) {
     throw misuse(reasonOf(error).split(". ")[0]!);
   }

@@ -1,23 +1,18 @@
 import { basename } from "node:path";
 import process from "node:process";
-import { kafkaEnvironment, type KafkaOptions } from "../log/kafkajs/options.ts";
-import type { From, Guarantee } from "../runtime/options.ts";
-import { serve, type ServeOptions, type Service } from "../service/service.ts";
+import type { Notice } from "../runtime/notice.ts";
+import { serve, type Service } from "../service/service.ts";
 import { onStopSignal } from "../service/signals.ts";
-import { addressOf } from "./address.ts";
-import { type Call, type Command, misuse } from "./command.ts";
-import type { Display, Watched } from "./display.ts";
+import { type Call, type Command, misuse, type Option } from "./command.ts";
+import { Configuration, defaultShown } from "./configuration/configuration.ts";
+import { RUN_OPTIONS } from "./configuration/options.ts";
+import { serveOptions } from "./configuration/serve-options.ts";
+import type { Watched } from "./display.ts";
 import { figuresOf } from "./figures.ts";
-import { inputsOf } from "./inputs.ts";
 import { LiveDisplay } from "./live/display.ts";
 import { type AppModule, loadModule } from "./module.ts";
 import { PlainDisplay } from "./plain-display.ts";
-import { DEFAULT_FOLDER, noteModule } from "./source/data-folder.ts";
-
-const DEFAULT_ADDRESS = "127.0.0.1:8080";
-
-/** A day, or a moment with its zone: without one it would mean another moment on another machine. */
-const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
+import { noteModule } from "./source/data-folder.ts";
 
 /** `tidemark run`. */
 export const run: Command = {
@@ -25,22 +20,9 @@ export const run: Command = {
   summary: "run an app, with nothing else to start, or as an instance on Kafka",
   operands: ["APP"],
   options: {
-    data: { value: "DIR", help: `where its data lies, default ${DEFAULT_FOLDER}` },
-    kafka: { value: "HOST:PORT,…", help: "take this cluster as the log, see below" },
-    listen: { value: "HOST:PORT", help: `where it answers, default ${DEFAULT_ADDRESS}; port 0 takes any that is free` },
-    advertise: { value: "URL", help: "where other instances reach this one, default where it listens" },
-    input: { value: "[TOPIC=]FILE", isMany: true, help: "a file to feed, see below" },
-    follow: { help: "go on as the files grow, are rotated or replaced" },
-    "to-end": { help: "take the inputs for all there will ever be: close what is open after them, and exit" },
-    partitions: {
-      value: "N",
-      help: "partitions of the topics it creates, default 1; on Kafka it creates none without",
-    },
-    from: { value: "WHERE", help: "where the first run begins: earliest (default), latest, or a time, see below" },
-    guarantee: { value: "NAME", help: "exactly-once (default) or at-least-once, see below" },
-    "commit-interval": { value: "MS", help: "commit this often, default 100, or 10 per task if that is more" },
-    cache: { value: "N", help: "actors held in memory per task, default 100000" },
-    dev: { help: "fold everything twice, and report machines that are not pure" },
+    ...flags(),
+    config: { value: "FILE", help: "a JSON file with options, see below" },
+    "print-config": { help: "print every option with its value and who gave it, and do no more" },
   },
   notes: [
     "--input TOPIC=FILE puts each line of a file into a topic as it is, --input FILE gives it to the app file's own",
@@ -51,20 +33,28 @@ export const run: Command = {
     "environment: KAFKA_TLS=true, KAFKA_TLS_CA, _CERT and _KEY (PEM), KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD,",
     "KAFKA_CLIENT_ID, KAFKA_REPLICATION_FACTOR, and KAFKA_SESSION_, _TRANSACTION_, _REQUEST_ and _CONNECT_TIMEOUT_MS.",
     "",
+    "Every option can also be given in the environment, as TIDEMARK_COMMIT_INTERVAL=200 or TIDEMARK_FOLLOW=true, lists with",
+    'commas; and in the file of --config or TIDEMARK_CONFIG: { "commit-interval": 200, "kafka-tls": true }. A flag wins over',
+    "the environment, that over the file; --no-follow turns off what they turned on. No secret is taken from a flag or that",
+    "file: name a file of its own, or use the environment.",
+    "",
     "--from latest skips what the topics hold already, --from TIME what is older: ms since 1970, or ISO 8601 as in",
     "2026-11-21 or 2026-11-21T10:00:00Z. It counts once: later runs go on where they stopped. --guarantee at-least-once",
     "shows outputs before they are committed: a crash can show some of them twice, while state is exact as ever.",
   ],
   async run(call: Call): Promise<void> {
-    checkCombination(call);
-    const dataDir = call.text("data") ?? DEFAULT_FOLDER;
+    const config = new Configuration(call, process.env);
+    if (call.isOn("print-config")) return await call.out.line(config.lines().join("\n"));
+    checkCombination(config);
+    const dataDir = config.text("data")!;
     const module = await loadModule(call.operands[0]!);
     const display = process.stdout.isTTY ? new LiveDisplay(process.stdout) : new PlainDisplay(call.out);
     const stop = Promise.withResolvers<void>();
     const release = onStopSignal(() => stop.resolve());
     call.out.closed.addEventListener("abort", () => stop.resolve());
     try {
-      const service = await serve(optionsOf(call, dataDir, module, display));
+      const onNotice = ({ level, message }: Notice) => level === "info" || display.note(message);
+      const service = await serve({ ...serveOptions(config, module), onNotice });
       display.start(watchedOf(service, module, dataDir));
       await Promise.race([noteModule(dataDir, module.path).then(() => stop.promise), service.ended])
         .finally(() => service.stop());
@@ -75,61 +65,26 @@ export const run: Command = {
   },
 };
 
-function checkCombination(call: Call): void {
-  if (!call.isOn("follow")) return;
-  if (call.isOn("to-end")) throw misuse("--follow and --to-end cannot go together: a file that is followed has no end");
-  if (call.texts("input").length === 0) throw misuse("--follow needs an --input to follow");
+/** The flags of the options that have one. */
+function flags(): Record<string, Option> {
+  const entries = [...RUN_OPTIONS].filter(([, { isWithoutFlag }]) => !isWithoutFlag).map(([name, option]) => {
+    const { kind, value, help } = option;
+    const isSaid = kind === "switch" || kind === "list" || name.endsWith("-file");
+    return [name, {
+      help: isSaid ? help : `${help}; default ${defaultShown(option)}`,
+      ...(value !== undefined && { value }),
+      ...(kind === "list" && { isMany: true }),
+    }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
-/** Where `--from` says that reading begins. */
-function fromOf(call: Call): From | undefined {
-  const text = call.text("from");
-  if (text === undefined || text === "earliest" || text === "latest") return text;
-  const time = /^\d+$/.test(text) ? Number(text) : ISO_TIME.test(text) ? Date.parse(text) : NaN;
-  if (Number.isSafeInteger(time) && time >= 0) return time;
-  throw misuse(
-    `--from is "${text}": give earliest, latest, or a time from 1970 on, in ms or as 2026-11-21 or 2026-11-21T10:00:00Z`,
-  );
-}
-
-function kafkaOf(call: Call): KafkaOptions | undefined {
-  const brokers = call.text("kafka")?.split(",").map((broker) => broker.trim()).filter(Boolean);
-  return brokers && { ...kafkaEnvironment(process.env), brokers };
-}
-
-function guaranteeOf(call: Call): Guarantee | undefined {
-  const text = call.text("guarantee");
-  if (text === undefined || text === "exactly-once" || text === "at-least-once") return text;
-  throw misuse(`--guarantee is "${text}": give exactly-once or at-least-once`);
-}
-
-function optionsOf(call: Call, dataDir: string, module: AppModule, display: Display): ServeOptions {
-  const toEnd = call.isOn("to-end");
-  const address = call.text("listen") ?? (toEnd ? undefined : DEFAULT_ADDRESS);
-  const kafka = kafkaOf(call);
-  const advertise = call.text("advertise");
-  const from = fromOf(call);
-  const guarantee = guaranteeOf(call);
-  const commitIntervalMs = call.count("commit-interval", 0);
-  const cacheEntries = call.count("cache", 2);
-  return {
-    app: module.app,
-    dataDir,
-    listen: address === undefined ? undefined : addressOf(address),
-    partitions: call.count("partitions", 1) ?? (kafka ? undefined : 1),
-    inputs: inputsOf(call.texts("input"), module),
-    follow: call.isOn("follow"),
-    toEnd,
-    topics: [...module.topics.keys()],
-    development: call.isOn("dev"),
-    ...(kafka !== undefined && { kafka }),
-    ...(advertise !== undefined && { advertise }),
-    ...(from !== undefined && { from }),
-    ...(guarantee !== undefined && { guarantee }),
-    ...(commitIntervalMs !== undefined && { commitIntervalMs }),
-    ...(cacheEntries !== undefined && { cacheEntries }),
-    onNotice: ({ level, message }) => level === "info" || display.note(message),
-  };
+function checkCombination(config: Configuration): void {
+  if (!config.isOn("follow")) return;
+  if (config.isOn("to-end")) {
+    throw misuse("--follow and --to-end cannot go together: a file that is followed has no end");
+  }
+  if (config.texts("input").length === 0) throw misuse("--follow needs an --input to follow");
 }
 
 function watchedOf(service: Service, { app }: AppModule, dataDir: string): Watched {
