@@ -42,6 +42,8 @@ export class Buffer {
   readonly #fresh = new Set<Entry>();
   #gone: string[] = [];
   #changedBytes = 0;
+  /** What all entries cost, about. */
+  bytes = 0;
 
   constructor(actor: string, key: string) {
     this.prefix = bufferPrefix(actor, key);
@@ -52,6 +54,7 @@ export class Buffer {
     for (const [, value] of rows) {
       const bare = decode(value);
       this.entries.push({ ...bare, content: contentOf(bare) });
+      this.bytes += costOf(bare);
     }
     this.entries.sort(compareEntries);
   }
@@ -61,6 +64,7 @@ export class Buffer {
     let at = entries.length;
     while (at > 0 && compareEntries(entries[at - 1]!, entry) > 0) at--;
     entries.splice(at, 0, entry);
+    this.bytes += costOf(entry);
     this.#fresh.add(entry);
     this.note(entry);
   }
@@ -73,6 +77,7 @@ export class Buffer {
         this.entries[kept++] = entry;
         continue;
       }
+      this.bytes -= costOf(entry);
       this.#changed.delete(entry);
       if (!this.#fresh.delete(entry)) this.#gone.push(this.#rowOf(entry));
     }
@@ -82,7 +87,7 @@ export class Buffer {
   /** Notes that an entry is new, or not what it was. */
   note(entry: Entry): void {
     this.#changed.add(entry);
-    this.#changedBytes += OVERHEAD_BYTES + (entry.record.value?.length ?? 0);
+    this.#changedBytes += costOf(entry);
   }
 
   changes(): (readonly [row: string, value: string | null])[] {
@@ -110,6 +115,10 @@ export class Buffer {
   #rowOf({ time, topic, partition, record, source }: Entry): string {
     return `${this.prefix}${timeText(time)}!${source}!${topic}!${partition}!${record.offset}`;
   }
+}
+
+function costOf({ record }: BareEntry): number {
+  return OVERHEAD_BYTES + (record.value?.length ?? 0);
 }
 
 /** The order of records of one key: by time; those of one time by where they came from. */

@@ -1,5 +1,6 @@
 import { type ActorDefinition, isOrdered, sourceName } from "./actor.ts";
 import { TidemarkError } from "./errors.ts";
+import type { HeldJson } from "./held.ts";
 import type { Group } from "./topology.ts";
 import type { WatermarkJson } from "./watermark.ts";
 import { isAligned } from "./window.ts";
@@ -20,6 +21,8 @@ export interface Checkpoint {
   /** The task's watermark. */
   readonly watermark: WatermarkJson;
   readonly inputs: readonly InputCheckpoint[];
+  /** What the store holds of each actor, for those who watch; undefined in those of older versions. */
+  readonly held?: Readonly<Record<string, HeldJson>>;
 }
 
 /** The part of an app's definition that state depends on. */

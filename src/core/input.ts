@@ -1,6 +1,9 @@
 import type { Batch, LogRecord, Position, TopicPartition } from "./record.ts";
-import type { InputPlan } from "./topology.ts";
+import { type InputPlan, speaker } from "./topology.ts";
 import { Channel } from "./watermark.ts";
+
+/** Bytes a record costs in memory beside its key and value, about. */
+const OVERHEAD_BYTES = 64;
 
 /**
  * A channel as it stands twice: `planned` after the records that were decoded, `done` after those that were processed.
@@ -14,10 +17,13 @@ export class Lane implements TopicPartition {
   /** The offset and the event time of the record that moved `done` last; -1 and NaN where none is known that did. */
   movedBy = -1;
   movedTo = NaN;
+  /** Whether its records are from a topic of the user's: their timestamps are those of the log, and not event time. */
+  readonly isSource: boolean;
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, isSource = speaker(topic) === topic) {
     this.topic = topic;
     this.partition = partition;
+    this.isSource = isSource;
   }
 }
 
@@ -31,6 +37,12 @@ export class Input implements TopicPartition {
   done = 0;
   /** The log end as last heard. */
   end = 0;
+  /** Records read since the task was started, and the bytes of their keys and values. */
+  recordsRead = 0;
+  bytesRead = 0;
+  /** The oldest and the newest timestamp of what was processed since the last commit, as its source's log had it. */
+  oldest = Infinity;
+  newest = -Infinity;
   /** The lanes behind it: its own partition, or for a repartition topic all partitions upstream. */
   readonly lanes: Lane[];
   /** Stands for the senders of messages, which hold no watermark. */
@@ -44,7 +56,7 @@ export class Input implements TopicPartition {
     this.topic = plan.topic;
     this.partition = partition;
     const channels = plan.definition ? [this] : plan.channels;
-    this.aside = new Lane(plan.topic, partition);
+    this.aside = new Lane(plan.topic, partition, false);
     this.lanes = channels.map(({ topic, partition }) => new Lane(topic, partition));
   }
 
@@ -76,8 +88,11 @@ export class Input implements TopicPartition {
     this.end = Math.max(this.end, batch.end);
     const last = this.#queue.at(-1);
     if (batch.records.length > 0) {
+      const bytes = sizeOf(batch);
       this.#queue.push(batch);
-      this.#bytes += sizeOf(batch);
+      this.#bytes += bytes + OVERHEAD_BYTES * batch.records.length;
+      this.bytesRead += bytes;
+      this.recordsRead += batch.records.length;
     } else if (last) {
       // The position after what is buffered is past these markers too; else they would be awaited for ever.
       this.#queue[this.#queue.length - 1] = { ...last, next: batch.next };
@@ -100,9 +115,21 @@ export class Input implements TopicPartition {
       return;
     }
     this.planned = batch!.next;
-    this.#bytes -= sizeOf(batch!);
+    this.#bytes -= sizeOf(batch!) + OVERHEAD_BYTES * batch!.records.length;
     this.#queue.shift();
     this.#index = 0;
+  }
+
+  /** Notes the timestamp of a record that was processed. */
+  notePassed(timestamp: number): void {
+    if (timestamp < this.oldest) this.oldest = timestamp;
+    if (timestamp > this.newest) this.newest = timestamp;
+  }
+
+  /** All that was processed is committed. */
+  settle(): void {
+    this.oldest = Infinity;
+    this.newest = -Infinity;
   }
 
   position(): Position {
@@ -110,9 +137,9 @@ export class Input implements TopicPartition {
   }
 }
 
+/** The bytes of keys and values. */
 function sizeOf({ records }: Batch): number {
-  const [first] = records;
-  const last = records.at(-1);
-  const size = (record?: LogRecord) => 64 + (record?.value?.length ?? 0) + (record?.key?.length ?? 0);
-  return ((size(first) + size(last)) / 2) * records.length;
+  let bytes = 0;
+  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  return bytes;
 }

@@ -2,6 +2,7 @@ import { type ActorDefinition, isOrdered } from "./actor.ts";
 import { type BareEntry, Buffer } from "./buffer.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Folder, Snapshot } from "./fold.ts";
+import { type Held, heldFromJson } from "./held.ts";
 import { parseTimedRow, rowPrefix, timeText } from "./row.ts";
 import { type Content, contentOf } from "./content.ts";
 import { NO_TIMERS, reconciled, type Timers } from "./timers.ts";
@@ -67,6 +68,10 @@ export class Instance {
   isBehind = false;
   /** The version of the machine that wrote its row. */
   #version: number | undefined;
+  /** What its home counts of it: timers, records that wait, and their bytes. */
+  #timersHeld = 0;
+  #recordsHeld = 0;
+  #bytesHeld = 0;
 
   constructor(home: Instances, key: string, window: Span | undefined, row: string) {
     this.home = home;
@@ -82,6 +87,21 @@ export class Instance {
     this.isStored = value !== undefined;
     if (value !== undefined) this.#take(this.home.decode(value));
     this.buffer?.load(rows, (entry) => this.home.contentOf(this.key, entry));
+    this.#noteHeld();
+  }
+
+  /** Adds to what its home counts how it has changed since that was counted last. Once for each commit, before {@link settle}. */
+  count(): void {
+    const { held, hasAlarms } = this.home;
+    held.states += Number(this.snapshot !== undefined) - Number(this.isStored);
+    if (!hasAlarms) return;
+    held.timers -= this.#timersHeld;
+    held.records -= this.#recordsHeld;
+    held.bytes -= this.#bytesHeld;
+    this.#noteHeld();
+    held.timers += this.#timersHeld;
+    held.records += this.#recordsHeld;
+    held.bytes += this.#bytesHeld;
   }
 
   /** Its state is in the store now. */
@@ -116,6 +136,12 @@ export class Instance {
       ...(this.lastFirings > 0 && { f: this.lastFirings }),
     };
     return JSON.stringify([...json, extra]);
+  }
+
+  #noteHeld(): void {
+    this.#timersHeld = this.timers.length;
+    this.#recordsHeld = this.buffer?.entries.length ?? 0;
+    this.#bytesHeld = this.buffer?.bytes ?? 0;
   }
 
   #take({ snapshot, version, extra: { c, s, t, u, f } }: Row): void {
@@ -161,6 +187,14 @@ export class Instances {
   readonly isOrdered: boolean;
   /** Whether its actors have no windows and nothing of all that: records go straight into their state. */
   readonly isSimple: boolean;
+  /** What the store has of them, those that are not in memory included. */
+  held: Held = heldFromJson();
+  /** Since the task was started: how often one was looked for and was in memory, or was not. */
+  hits = 0;
+  misses = 0;
+  /** Windows closed, and timers fired, since the task was started. */
+  windowsClosed = 0;
+  timersFired = 0;
   readonly #limit: number;
   // Two generations instead of a list in order of use: a hit costs one look-up, and the older half is dropped at once.
   #young = new Map<string, Instance>();
@@ -255,9 +289,13 @@ export class Instances {
 
   #find(id: string): Instance | undefined {
     const young = this.#young.get(id);
-    if (young) return young;
+    if (young) {
+      this.hits++;
+      return young;
+    }
     const old = this.#old.get(id);
     if (old) {
+      this.hits++;
       this.#old.delete(id);
       this.#young.set(id, old);
     }
@@ -265,6 +303,7 @@ export class Instances {
   }
 
   #add(id: string, instance: Instance): Instance {
+    this.misses++;
     this.#young.set(id, instance);
     return instance;
   }

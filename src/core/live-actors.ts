@@ -65,6 +65,11 @@ export class LiveActors {
     return this.#alarms.size > 0;
   }
 
+  /** Those of each definition. */
+  get homes(): Iterable<Instances> {
+    return this.#homes.values();
+  }
+
   /** How many are held. */
   get size(): number {
     let sum = 0;
@@ -178,12 +183,13 @@ export class LiveActors {
     return { kind: first instanceof Alarms ? "alarm" : "close", instance, at };
   }
 
-  /** The rows that changed since the last commit. */
+  /** The rows that changed since the last commit; to be asked once for each. */
   changes(): (readonly [row: string, value: string | null])[] {
     const changes: (readonly [string, string | null])[] = [];
     for (const { obsolete } of this.#alarms.values()) for (const row of obsolete) changes.push([row, null]);
     for (const instance of this.#dirty) {
       const { home, buffer, isStored } = instance;
+      instance.count();
       const value = instance.encode();
       if (value !== null || isStored) changes.push([instance.row, value]);
       if (buffer) changes.push(...buffer.changes());

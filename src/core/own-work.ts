@@ -18,8 +18,6 @@ interface OwnWorkOptions {
 
 /** What actors do by themselves when the watermark says so: windows close, timers fire, records that waited are folded. */
 export class OwnWork {
-  /** Windows closed since the task was started. */
-  windowsClosed = 0;
   readonly closedWindows = new ClosedWindows();
   readonly #options: OwnWorkOptions;
   readonly #acting: Acting;
@@ -79,6 +77,7 @@ export class OwnWork {
     switch (next.kind) {
       case "timer":
         if (isLast) instance.lastFirings++;
+        instance.home.timersFired++;
         return fireTimer(instance, next.timer, publisher);
       case "update":
         return updateWindow(instance, publisher);
@@ -108,7 +107,7 @@ export class OwnWork {
   }
 
   #noteClosing(window: Instance): void {
-    this.windowsClosed++;
+    window.home.windowsClosed++;
     this.closedWindows.add(window);
   }
 }

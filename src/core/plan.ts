@@ -47,7 +47,10 @@ export class Plan {
       lane.movedBy = record ? record.offset : -1;
       lane.movedTo = record ? time : NaN;
     }
-    if (input) input.done = next;
+    if (input) {
+      input.done = next;
+      if (record && lane.isSource) input.notePassed(record.timestamp);
+    }
     if (++this.#cursor < this.#steps.length) return;
     this.#steps = [];
     this.#cursor = 0;

@@ -3,7 +3,9 @@ import type { ClosedWindow } from "./closed-windows.ts";
 import { forward } from "./envelope.ts";
 import type { Step, Work } from "./examine.ts";
 import { type Holder, holdersOf } from "./holder.ts";
+import { heldFromJson, type HeldJson, heldToJson } from "./held.ts";
 import { Input } from "./input.ts";
+import type { Instances } from "./instance.ts";
 import { Intake } from "./intake.ts";
 import { LiveActors, type Reads } from "./live-actors.ts";
 import { Marks } from "./marks.ts";
@@ -13,7 +15,7 @@ import { Plan } from "./plan.ts";
 import { Publisher } from "./publisher.ts";
 import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
 import { findTakers } from "./takers.ts";
-import { type Counts, type Outcome, Tally } from "./tally.ts";
+import { type Counts, type DeadTally, type Outcome, Tally } from "./tally.ts";
 import { type ActorDelivery, type Delivery, type Group, internal, receiver } from "./topology.ts";
 import { Undelivered } from "./undelivered.ts";
 import { type Channel, watermarkFromJson, watermarkToJson } from "./watermark.ts";
@@ -43,6 +45,9 @@ type Progress = "done" | "reads" | "full" | "more";
 const DUE_PER_RECORD = 256;
 /** The same where no record waits. */
 const DUE_PER_RUN = 1_024;
+
+/** What a checkpoint of an older version says of what an actor's store holds. */
+const UNKNOWN: HeldJson = [null, null, null, null];
 
 /** All that one commit writes. */
 export interface Commit {
@@ -137,12 +142,29 @@ export class Router {
 
   /** Windows closed since the task was started. */
   get windowsClosed(): number {
-    return this.#ownWork.windowsClosed;
+    let sum = 0;
+    for (const { windowsClosed } of this.#actors.homes) sum += windowsClosed;
+    return sum;
   }
 
   /** Dead letters written since the task was started. */
   get deadLetters(): number {
-    return this.#undelivered.buried;
+    return this.#undelivered.tally.total;
+  }
+
+  /** The same by actor and reason. */
+  get deadByReason(): DeadTally["rows"] {
+    return this.#undelivered.tally.rows;
+  }
+
+  /** What is known of the actors of each definition. */
+  get actors(): Iterable<Instances> {
+    return this.#actors.homes;
+  }
+
+  /** What went to each topic since the task was started. */
+  get written(): Outbox["written"] {
+    return this.#outbox.written;
   }
 
   /** How many actors are held in memory. */
@@ -161,6 +183,10 @@ export class Router {
     this.#sequence = checkpoint.sequence;
     this.#watermark = watermarkFromJson(checkpoint.watermark);
     this.#plan.restore(this.#watermark);
+    const held = checkpoint.held && new Map(Object.entries(checkpoint.held));
+    for (const home of this.#actors.homes) {
+      home.held = heldFromJson(held ? held.get(home.definition.name) : UNKNOWN);
+    }
     for (const { topic, offset, channels } of checkpoint.inputs) {
       const input = this.input(topic);
       input.planned = input.done = offset;
@@ -259,6 +285,7 @@ export class Router {
   /** Takes out all that the next commit writes. Until {@link settle} nothing may be run. */
   collect(): Commit {
     const { app, group, partition } = this.#options;
+    const changes = this.#actors.changes();
     const checkpoint: Checkpoint = {
       format: 1,
       app,
@@ -272,10 +299,11 @@ export class Router {
         offset: done,
         channels: lanes.map((lane) => [lane.topic, lane.partition, watermarkToJson(lane.done.watermark)] as const),
       })),
+      held: Object.fromEntries([...this.#actors.homes].map((home) => [home.definition.name, heldToJson(home.held)])),
     };
     return {
       outputs: this.#outbox.take(),
-      changes: this.#actors.changes(),
+      changes,
       checkpoint,
       positions: this.inputs.map((input) => input.position()),
     };
@@ -285,6 +313,7 @@ export class Router {
   settle(): void {
     this.#sequence++;
     this.#actors.settle();
+    for (const input of this.inputs) input.settle();
     this.#ownWork.closedWindows.settle();
     this.#hasProgress = false;
   }

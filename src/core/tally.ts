@@ -1,3 +1,6 @@
+import type { Failure } from "./dead-letter.ts";
+import type { Code } from "./errors.ts";
+
 /** What became of a record that was delivered to an actor. */
 export const OUTCOMES = ["folded", "buffered", "filtered", "late", "idleReturn", "dead", "forwarded"] as const;
 
@@ -29,5 +32,25 @@ export class Tally {
     const counts: Counts = { folded: 0, buffered: 0, filtered: 0, late: 0, idleReturn: 0, dead: 0, forwarded: 0 };
     this.rows.push({ actor, topic, counts });
     return counts;
+  }
+}
+
+interface DeadRow {
+  /** Undefined for records that no actor could get. */
+  readonly actor: string | undefined;
+  readonly reason: Code;
+  count: number;
+}
+
+/** Dead letters by actor and reason, since the task was started. */
+export class DeadTally {
+  readonly rows: DeadRow[] = [];
+  total = 0;
+
+  add({ actor, reason }: Failure): void {
+    this.total++;
+    const found = this.rows.find((row) => row.actor === actor?.name && row.reason === reason);
+    if (found) found.count++;
+    else this.rows.push({ actor: actor?.name, reason, count: 1 });
   }
 }

@@ -3,6 +3,7 @@ import type { ActorDefinition } from "./actor.ts";
 import type { Instance } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
 import type { LogRecord, TopicPartition } from "./record.ts";
+import { DeadTally } from "./tally.ts";
 import { internal } from "./topology.ts";
 import type { Span } from "./window.ts";
 
@@ -14,8 +15,8 @@ interface Found {
 
 /** Puts what could not be processed where it can be found: dead letters, and records that came too late. */
 export class Undelivered {
-  /** Dead letters written since the task was started. */
-  buried = 0;
+  /** The dead letters. */
+  readonly tally = new DeadTally();
   readonly #topic: string;
   readonly #partition: number;
   readonly #outbox: Outbox;
@@ -27,7 +28,7 @@ export class Undelivered {
   }
 
   bury({ record, from }: Found, failure: Failure): void {
-    this.buried++;
+    this.tally.add(failure);
     this.#outbox.add(this.#topic, failure.key ?? "", deadLetter(record, from, failure));
   }
 

@@ -1,6 +1,7 @@
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import type { Assignment, Membership } from "../log/log.ts";
 import type { Clock } from "./clock.ts";
+import { Moves } from "./measures.ts";
 import type { NoticeCode, OnNotice } from "./notice.ts";
 import { aborted } from "./pause.ts";
 import type { Task } from "./task.ts";
@@ -42,6 +43,7 @@ export class OwnTasks {
   readonly ended: Promise<void>;
   /** Resolves when every task that the group gave first is open; rejects as {@link ended} does. */
   readonly opened: Promise<void>;
+  readonly moves = new Moves();
   readonly #options: OwnTasksOptions;
   readonly #lives = new Map<string, Life>();
   readonly #stop = new AbortController();
@@ -172,6 +174,7 @@ export class OwnTasks {
     for (const [name, life] of this.#lives) {
       if (assignment.own.has(name) || life.release.signal.aborted) continue;
       this.#tell(life.task, "TIDEMARK_TASK_LOST", "goes to another instance");
+      this.moves.lost++;
       life.release.abort();
       life.task.stop();
       this.#watch(life, life.done.then(() => this.#forget(name, life)));
@@ -195,6 +198,7 @@ export class OwnTasks {
     };
     this.#lives.set(name, life);
     this.#tell(life.task, "TIDEMARK_TASK_ASSIGNED", "is given to this instance");
+    this.moves.taken++;
     this.#watch(life, life.done.then(() => this.#live(life)));
   }
 
@@ -224,8 +228,13 @@ export class OwnTasks {
 
   async #work(task: Task): Promise<void> {
     this.#tell(task, "TIDEMARK_TASK_RESTORING", "is taken over and restored");
+    const { clock } = this.#options;
+    const began = clock.monotonic();
     await task.open();
-    if (task.state === "running") this.#tell(task, "TIDEMARK_TASK_RUNNING", "runs");
+    if (task.state === "running") {
+      this.moves.takeOverSeconds.add((clock.monotonic() - began) / 1_000);
+      this.#tell(task, "TIDEMARK_TASK_RUNNING", "runs");
+    }
     this.#hasWorked = true;
     this.#checkOpen();
     if (this.#isFinishing) await task.finish();
@@ -255,6 +264,7 @@ export class OwnTasks {
     } else if (!this.#mayPass(error) || this.#stop.signal.aborted) {
       throw error;
     }
+    this.moves.noteRestart(error.code);
     onNotice({
       level: "warn",
       code: "TIDEMARK_TASK_RESTARTING",

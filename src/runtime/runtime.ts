@@ -6,7 +6,9 @@ import type { LogRecord, TopicPartition } from "../core/record.ts";
 import type { Group, Topology } from "../core/topology.ts";
 import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
+import type { Clock } from "./clock.ts";
 import { type Layout, layOut } from "./layout.ts";
+import type { Moves } from "./measures.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
 import { ActorReader, type ActorState, type Standing, viewOf } from "./query.ts";
@@ -63,6 +65,16 @@ export class Runtime implements AsyncDisposable {
 
   get placement(): Placement {
     return this.#placement;
+  }
+
+  /** The clock it goes by. */
+  get clock(): Clock {
+    return this.#settings.clock;
+  }
+
+  /** How tasks came to this instance and left it. */
+  get moves(): Moves {
+    return this.#own.moves;
   }
 
   /** Whether every task of this instance answers queries and does its work. */

@@ -6,6 +6,7 @@ import type { Group } from "../core/topology.ts";
 import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit, topicsAhead } from "./commit.ts";
+import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
@@ -39,6 +40,7 @@ export class Task {
   readonly router: Router;
   state: TaskState = "created";
   commits = 0;
+  readonly measures = new TaskMeasures();
   readonly #settings: Settings;
   readonly #ahead: ReadonlySet<string>;
   readonly #tasksOwned: () => number;
@@ -224,6 +226,8 @@ export class Task {
       router.plan(this.#settings.clock.now());
       if (!router.isPlanned) return;
       for (let reads = router.reads(); reads; reads = router.reads()) {
+        this.measures.rowsRead += reads.rows.length;
+        this.measures.rangesRead += reads.ranges.length;
         const [values, pages] = await Promise.all([
           reads.rows.length > 0 ? this.#store!.getMany(reads.rows) : [],
           Promise.all(reads.ranges.map((range) => this.#store!.range(range))),
@@ -231,6 +235,7 @@ export class Task {
         router.supply(values, pages);
       }
       const stopped = router.run();
+      this.measures.noteDue(router.isDue, this.#settings.clock.monotonic());
       if (stopped === "full" || this.#isCommitDue()) await this.#commit();
       if (stopped === "more") return;
     }
@@ -307,6 +312,7 @@ export class Task {
     const place = { group: app.name, changelog, partition };
     const target = { ...place, log, ahead: this.#ahead, producer: this.#producer!, store: this.#store! };
     await commit(this.router.collect(), target, clock.now());
+    this.measures.noteCommit(clock.monotonic() - now, this.router.inputs, clock.now());
     this.router.settle();
     this.commits++;
     this.#committedAt = now;

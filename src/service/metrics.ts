@@ -1,20 +1,23 @@
 /**
- * What an app at work counts, in Prometheus' text format. Observable instruments read the runtime's plain counters when
- * somebody asks, so that counting costs nothing. An actor's key is never a label.
+ * What an app at work counts, in Prometheus' text format. The runtime's plain counters are read when somebody asks, so that
+ * counting costs next to nothing. How many series there are follows from the app, its partitions and its input files: an
+ * actor's key is never a label.
  */
 
-import type { Attributes, BatchObservableResult, Observable } from "@opentelemetry/api";
-import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
-import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import process from "node:process";
+import type { Attributes } from "@opentelemetry/api";
+import type { Input, Lane } from "../core/input.ts";
 import { OUTCOMES } from "../core/tally.ts";
 import { minimum } from "../core/watermark.ts";
+import { isAligned } from "../core/window.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Task, TaskState } from "../runtime/task.ts";
+import type { InputProgress } from "./feeds.ts";
+import { ACTOR, FEED, INPUT, INSTANCE, TASK } from "./metric-names.ts";
+import { MetricPage } from "./metric-page.ts";
 
-const METER = "tidemark";
-
-/** Series of one metric at most; the default of 2,000 would mix up the counts of an app with many partitions. */
-const SERIES_MAX = 100_000;
+/** Of a task with more channels only those are told that hold its watermark, and at most so many. */
+const CHANNELS_MAX = 100;
 
 const TASK_STATES: Readonly<Record<TaskState, true>> = {
   created: true,
@@ -25,79 +28,111 @@ const TASK_STATES: Readonly<Record<TaskState, true>> = {
   failed: true,
 };
 
-/**
- * All metrics of a runtime as they are now, in text. They are collected anew each time: a meter provider that lives on
- * would repeat the last value of everything that is not observed any more.
- */
-export async function metricsText(runtime: Runtime): Promise<string> {
-  const exporter = new PrometheusExporter({ preventServerStart: true });
-  const views = [{ instrumentName: "*", aggregationCardinalityLimit: SERIES_MAX }];
-  const provider = new MeterProvider({ readers: [exporter], views });
-  const instruments = instrumentsOf(provider);
-  const observe = (result: BatchObservableResult) => {
-    for (const task of runtime.tasks) observeTask(task, instruments, result);
-  };
-  provider.getMeter(METER).addBatchObservableCallback(observe, Object.values(instruments));
-  const { resourceMetrics, errors } = await exporter.collect();
-  if (errors.length > 0) throw errors[0];
-  return new PrometheusSerializer("", false, undefined, true, true).serialize(resourceMetrics);
+/** All metrics as they are now, in text. They are collected anew each time: what is gone is no longer told. */
+export async function metricsText(runtime: Runtime, inputs: readonly InputProgress[] = []): Promise<string> {
+  const page = new MetricPage();
+  addInstance(page, runtime);
+  for (const task of runtime.tasks) {
+    const labels = { group: task.group.name, partition: String(task.partition) };
+    addTask(page, task, labels, runtime);
+    addChannels(page, task, labels);
+    addWork(page, task, labels);
+    addActors(page, task, labels);
+    for (const input of task.router.inputs) addInput(page, task, input, { ...labels, topic: input.topic });
+  }
+  for (const input of inputs) addFeed(page, input);
+  return await page.text();
 }
 
-type Instruments = ReturnType<typeof instrumentsOf>;
-
-function instrumentsOf(provider: MeterProvider) {
-  const meter = provider.getMeter(METER);
-  const counter = (name: string, unit: string, description: string) =>
-    meter.createObservableCounter(`tidemark_${name}`, { unit, description });
-  const gauge = (name: string, unit: string, description: string) =>
-    meter.createObservableGauge(`tidemark_${name}`, { unit, description });
-  return {
-    records: counter("records", "{record}", "Records delivered to an actor, by what became of them"),
-    windowsClosed: counter("windows_closed", "{window}", "Windows that were closed"),
-    deadLetters: counter("dead_letters", "{record}", "Dead letters that a task has written"),
-    commits: counter("commits", "{commit}", "Commits of a task"),
-    restored: gauge("restored_records", "{record}", "Changelog records that the last restore of a task has read"),
-    remaining: gauge(
-      "restore_remaining_records",
-      "{record}",
-      "Changelog records that a restore has yet to read at most",
-    ),
-    cached: gauge("cached_actors", "{actor}", "Actors that a task holds in memory"),
-    taskState: gauge("task_state", "", "1 for the state a task is in, 0 for the others"),
-    taskWatermark: gauge("task_watermark_seconds", "s", "Event time up to which a task has closed what is due"),
-    watermark: gauge("watermark_seconds", "s", "Event time before which no record of an input is expected any more"),
-    idle: gauge("idle", "", "1 while an input is silent and holds no watermark back"),
-    lag: gauge("lag_records", "{record}", "Records of an input that the log holds and the task has not processed"),
-  };
+function addInstance(page: MetricPage, { isReady, moves }: Runtime): void {
+  page.add(INSTANCE.ready, isReady ? 1 : 0);
+  page.add(INSTANCE.tasksTaken, moves.taken);
+  page.add(INSTANCE.tasksLost, moves.lost);
+  page.add(INSTANCE.takeOver, moves.takeOverSeconds);
+  for (const [reason, count] of moves.restarts) page.add(INSTANCE.restarts, count, { reason });
+  const { rss, heapUsed } = process.memoryUsage();
+  page.add(INSTANCE.memory, rss);
+  page.add(INSTANCE.heap, heapUsed);
+  page.add(INSTANCE.uptime, process.uptime());
 }
 
-function observeTask(task: Task, to: Instruments, result: BatchObservableResult): void {
-  const { router } = task;
-  const labels = { group: task.group.name, partition: String(task.partition) };
-  result.observe(to.deadLetters, router.deadLetters, labels);
+function addTask(page: MetricPage, task: Task, labels: Attributes, { clock }: Runtime): void {
+  const { router: { watermark }, measures, progress } = task;
+  for (const state in TASK_STATES) page.add(TASK.state, task.state === state ? 1 : 0, { ...labels, state });
+  page.add(TASK.watermark, watermark / 1_000, labels);
+  page.add(TASK.watermarkLag, (clock.now() - watermark) / 1_000, labels);
+  const { dueSince } = measures;
+  page.add(TASK.overdue, dueSince === undefined ? 0 : (clock.monotonic() - dueSince) / 1_000, labels);
+  page.add(TASK.commits, measures.commitSeconds, labels);
+  page.add(TASK.restored, progress?.records ?? 0, labels);
+  page.add(TASK.remaining, progress?.remaining ?? 0, labels);
+  page.add(TASK.storeReads, measures.rowsRead, { ...labels, kind: "row" });
+  page.add(TASK.storeReads, measures.rangesRead, { ...labels, kind: "range" });
+}
+
+/** A channel is called by its topic and partition, one that comes from an actor by `@`, its name and its task's partition. */
+function addChannels(page: MetricPage, { router }: Task, labels: Attributes): void {
+  const holding = new Set(router.holders.map(({ lane }) => lane));
+  const all = router.inputs.flatMap(({ lanes }) => lanes);
+  const told: Iterable<Lane> = all.length > CHANNELS_MAX ? [...holding].slice(0, CHANNELS_MAX) : all;
+  for (const lane of told) {
+    page.add(TASK.held, holding.has(lane) ? 1 : 0, { ...labels, channel: `${lane.topic}-${lane.partition}` });
+  }
+}
+
+/** What became of records, and what was sent. */
+function addWork(page: MetricPage, { router }: Task, labels: Attributes): void {
   for (const { actor, topic, counts } of router.tally.rows) {
     for (const outcome of OUTCOMES) {
       const name = outcome === "idleReturn" ? "idle_return" : outcome;
-      result.observe(to.records, counts[outcome], { ...labels, ...(actor && { actor }), topic, outcome: name });
+      page.add(ACTOR.records, counts[outcome], { ...labels, ...(actor && { actor }), topic, outcome: name });
     }
   }
-  result.observe(to.windowsClosed, router.windowsClosed, labels);
-  result.observe(to.commits, task.commits, labels);
-  result.observe(to.restored, task.progress?.records ?? 0, labels);
-  result.observe(to.remaining, task.progress?.remaining ?? 0, labels);
-  result.observe(to.cached, router.cached, labels);
-  for (const state in TASK_STATES) result.observe(to.taskState, task.state === state ? 1 : 0, { ...labels, state });
-  observeTime(to.taskWatermark, router.watermark, labels, result);
-  for (const input of router.inputs) {
-    const { topic, lanes, done, end } = input;
-    const channels = lanes.map((lane) => lane.done);
-    observeTime(to.watermark, minimum(channels), { ...labels, topic }, result);
-    result.observe(to.idle, channels.every(({ isIdle }) => isIdle) ? 1 : 0, { ...labels, topic });
-    result.observe(to.lag, Math.max(0, end - done), { ...labels, topic });
+  for (const { actor, reason, count } of router.deadByReason) {
+    page.add(ACTOR.deadLetters, count, { ...labels, ...(actor && { actor }), reason });
+  }
+  for (const [topic, { records, bytes }] of router.written) {
+    page.add(TASK.produced, records, { ...labels, topic });
+    page.add(TASK.producedBytes, bytes, { ...labels, topic });
   }
 }
 
-/** Leaves out what is no time: nothing was heard yet, or the sources have ended. */
-function observeTime(instrument: Observable, time: number, labels: Attributes, result: BatchObservableResult): void {
-  if (Number.isFinite(time)) result.observe(instrument, time / 1_000, labels);
+function addActors(page: MetricPage, { router }: Task, task: Attributes): void {
+  for (const home of router.actors) {
+    const { definition: { name, window }, held } = home;
+    const labels = { ...task, actor: name };
+    if (window) page.add(ACTOR.windowsClosed, home.windowsClosed, labels);
+    if (home.keepsState) page.add(isAligned(window) ? ACTOR.openWindows : ACTOR.states, held.states, labels);
+    if (home.keepsRecords) {
+      page.add(ACTOR.waiting, held.records, labels);
+      page.add(ACTOR.waitingBytes, held.bytes, labels);
+    }
+    if (home.folder.isTimed && home.keepsState) {
+      page.add(ACTOR.timersPending, held.timers, labels);
+      page.add(ACTOR.timersFired, home.timersFired, labels);
+    }
+    page.add(ACTOR.cached, home.size, labels);
+    page.add(ACTOR.lookups, home.hits, { ...labels, result: "hit" });
+    page.add(ACTOR.lookups, home.misses, { ...labels, result: "miss" });
+  }
+}
+
+function addInput(page: MetricPage, { measures }: Task, input: Input, labels: Attributes & { topic: string }): void {
+  const channels = input.lanes.map((lane) => lane.done);
+  page.add(INPUT.watermark, minimum(channels) / 1_000, labels);
+  page.add(INPUT.idle, channels.every(({ isIdle }) => isIdle) ? 1 : 0, labels);
+  page.add(INPUT.lag, Math.max(0, input.end - input.done), labels);
+  page.add(INPUT.consumed, input.recordsRead, labels);
+  page.add(INPUT.consumedBytes, input.bytesRead, labels);
+  page.add(INPUT.buffered, input.bytes, labels);
+  const ages = measures.ages.get(input.topic);
+  if (ages) page.add(INPUT.age, ages, labels);
+}
+
+function addFeed(page: MetricPage, { path, lines, records, deadLetters, bytes }: InputProgress): void {
+  const labels = { input: path };
+  page.add(FEED.lines, lines, labels);
+  page.add(FEED.records, records, labels);
+  page.add(FEED.deadLetters, deadLetters, labels);
+  page.add(FEED.bytes, bytes, labels);
 }

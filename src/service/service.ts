@@ -96,8 +96,9 @@ export async function serve(options: ServeOptions): Promise<Service> {
     server = options.listen && await listen(gate.handle, options.listen);
     await createTopics(ground.log, options);
     runtime = await startRuntime(ground.log, options, server?.url);
-    gate.open(handlerOf(runtime, options));
-    return new RunningService(options, ground, runtime, server);
+    const service = new RunningService(options, ground, runtime, server);
+    gate.open(handlerOf(service, options));
+    return service;
   } catch (error) {
     await server?.close(0);
     await runtime?.stop().catch(() => {}); // what it has to say is less than why it never served
@@ -150,9 +151,10 @@ function ownStores(directory: string): Stores {
   };
 }
 
-function handlerOf(runtime: Runtime, { onNotice }: ServeOptions) {
+function handlerOf(service: Service, { onNotice }: ServeOptions) {
+  const { runtime } = service;
   const onError = (error: unknown) => onNotice(noticeOf(error, "TIDEMARK_REQUEST_FAILED", "Cannot answer a request: "));
-  return handler({ runtime, metrics: () => metricsText(runtime), onError });
+  return handler({ runtime, metrics: () => metricsText(runtime, service.inputs), onError });
 }
 
 class RunningService implements Service {

@@ -43,6 +43,7 @@ test("a checkpoint says how far each input was processed and where every waterma
       { topic: "a", offset: 1, channels: [["a", 0, 30]] },
       { topic: "b", offset: 4, channels: [["b", 0, 39]] },
     ],
+    held: { windows: [2, 0, 0, 0], all: [1, 0, 0, 0] },
   });
 });
 

@@ -254,6 +254,8 @@ test("a task that somebody else took over rightly stays away until the group giv
   const begun = ["ASSIGNED", "RESTORING", "RUNNING"].map((what) => `TIDEMARK_TASK_${what}`);
   assert.deepEqual(stage.told("b"), begun);
   assert.deepEqual(stage.told("a"), [...begun, "TIDEMARK_TASK_LOST", ...begun]);
+  const { taken, lost, takeOverSeconds, restarts } = stage.own.moves;
+  assert.deepEqual([taken, lost, takeOverSeconds.count, restarts.size], [3, 1, 3, 0]);
 });
 
 test("a failure that may pass restarts the task alone, again and again", async (t) => {
@@ -267,6 +269,8 @@ test("a failure that may pass restarts the task alone, again and again", async (
   }
   assert.deepEqual(stage.of("b").map(({ asked }) => asked), [["open", "run"]]);
   assert.deepEqual(stage.notices.map((notice) => /in (\d+) ms/.exec(notice)?.[1]), ["100", "200", "400"]);
+  const { taken, takeOverSeconds, restarts } = stage.own.moves;
+  assert.deepEqual([taken, takeOverSeconds.count, [...restarts]], [2, 5, [["TIDEMARK_LOG_IO", 3]]]);
 });
 
 test("a task that slept while another instance had it finds its place gone, and begins anew when the group says so", async (t) => {

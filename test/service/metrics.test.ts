@@ -1,51 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { metricsText } from "../../src/service/metrics.ts";
+import { HeldClock } from "../event-time/minutes.ts";
 import { openSite, until } from "../http/site.ts";
-
-/** A metric as its page has it: its type, and its series by their sorted labels. */
-interface Family {
-  type: string;
-  help: string;
-  series: Map<string, number>;
-}
-
-/** Reads Prometheus' text format 0.0.4, and refuses what Prometheus would refuse. */
-function parse(page: string): Map<string, Family> {
-  const families = new Map<string, Family>();
-  const helps = new Map<string, string>();
-  assert.ok(page.endsWith("\n"), "the last line must end");
-  for (const line of page.split("\n")) {
-    const [, keyword, about, rest] = /^# (HELP|TYPE|UNIT) ([a-zA-Z_:][\w:]*) ?(.*)$/.exec(line) ?? [];
-    if (keyword === "HELP") helps.set(about!, rest!);
-    if (keyword === "TYPE") {
-      assert.equal(families.has(about!), false, `${about} has two types`);
-      assert.match(rest!, /^(counter|gauge)$/);
-      families.set(about!, { type: rest!, help: helps.get(about!) ?? "", series: new Map() });
-    }
-    if (keyword || line === "") continue;
-    const [, name, labels = "", value] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? assert.fail(line);
-    const pairs = labels === "" ? [] : labels.split(/,(?=[a-zA-Z_]\w*=")/);
-    for (const pair of pairs) assert.match(pair, /^[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*"$/);
-    const names = pairs.map((pair) => pair.split("=")[0]);
-    assert.equal(new Set(names).size, names.length, `a label is twice in ${line}`);
-    const { series } = families.get(name!) ?? assert.fail(`${name} has no type`);
-    const key = pairs.sort().join(",");
-    assert.equal(series.has(key), false, `${line} is there twice`);
-    assert.ok(Number.isFinite(Number(value)), line);
-    series.set(key, Number(value));
-  }
-  return families;
-}
-
-/** The sum of the series that have all these labels. */
-function sum(families: Map<string, Family>, name: string, labels: Record<string, string> = {}): number {
-  const { series } = families.get(name) ?? assert.fail(`there is no ${name}`);
-  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return [...series].filter(([key]) => wanted.every((pair) => key.split(",").includes(pair)))
-    .reduce((total, [, value]) => total + value, 0);
-}
+import { parse, sum } from "./metric-page.ts";
 
 test("records are counted by what became of them, and the numbers are those of the input", async (t) => {
   const site = await openSite(t);
@@ -105,10 +65,11 @@ test("closed windows, commits, actors in memory, restored records and the states
   await site.runtime.finish();
   const page = parse(await metricsText(site.runtime));
   assert.equal(sum(page, "tidemark_windows_closed_total"), 3);
+  assert.equal(sum(page, "tidemark_produced_records_total", { topic: "counts" }), 3);
   assert.equal(sum(page, "tidemark_windows_closed_total", { group: "per-minute.repartition" }), 3);
   const commits = site.runtime.tasks.reduce((total, task) => total + task.commits, 0);
   assert.ok(commits > 0);
-  assert.equal(sum(page, "tidemark_commits_total"), commits);
+  assert.equal(sum(page, "tidemark_commit_duration_seconds_count"), commits);
   assert.equal(sum(page, "tidemark_restored_records"), 0);
   assert.equal(sum(page, "tidemark_task_state", { state: "finished" }), 10);
   assert.equal(sum(page, "tidemark_task_state"), 10);
@@ -141,27 +102,218 @@ test("how much a task has restored and has left to restore is told, by task", as
   assert.equal(sum(again, "tidemark_restore_remaining_records"), 200);
 });
 
+/** A log whose transactions can be kept from beginning. */
+function gated(log: Log): { log: Log; close(): void; open(): void } {
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  const producer: Log["producer"] = async (id) => {
+    const made = await log.producer(id);
+    const begin = made.begin.bind(made);
+    made.begin = async () => {
+      await gate.promise;
+      return await begin();
+    };
+    return made;
+  };
+  const methods = new Map<PropertyKey, unknown>([["producer", producer]]);
+  const get = (target: Log, name: keyof Log) => {
+    const method = target[name];
+    return methods.get(name) ?? (typeof method === "function" ? method.bind(target) : method);
+  };
+  return {
+    log: new Proxy(log, { get: (target, name) => get(target, name as keyof Log) }),
+    close: () => gate = Promise.withResolvers(),
+    open: () => gate.resolve(),
+  };
+}
+
+test("dead letters are counted by actor and reason", async (t) => {
+  const site = await openSite(t);
+  await site.runtime.publish("views", [{ value: "{" }, { value: "[" }, { value: '{"url":3,"time":1}' }]);
+  await site.runtime.publish("tags", [{ value: '{"tags":[]}' }]);
+  const read = async () => parse(await metricsText(site.runtime));
+  await until(async () => (await read()).has("tidemark_dead_letters_total"));
+  await until(async () => sum(await read(), "tidemark_records_total", { outcome: "dead" }) === 4);
+  const page = await read();
+  const dead = (labels: Record<string, string>) => sum(page, "tidemark_dead_letters_total", labels);
+  assert.equal(dead({}), 4);
+  assert.equal(dead({ reason: "TIDEMARK_RECORD_UNPARSABLE" }), 2);
+  assert.equal(dead({ reason: "TIDEMARK_RECORD_INVALID" }), 1);
+  assert.equal(dead({ reason: "TIDEMARK_KEY_INVALID", actor: "tagged" }), 1);
+  assert.equal(sum(page, "tidemark_produced_records_total", { topic: "site.dead-letters" }), 4);
+});
+
+test("records and bytes are counted by the topic they come from and go to", async (t) => {
+  const site = await openSite(t);
+  await site.runtime.publish("tags", ["a", "b", "c"].map((key) => ({ key, value: '{"tags":["x","y"]}' })));
+  const read = async () => parse(await metricsText(site.runtime));
+  await until(async () => (await read()).has("tidemark_records_total"));
+  await until(async () => sum(await read(), "tidemark_records_total", { actor: "tagged", outcome: "folded" }) === 3);
+  const page = await read();
+  assert.equal(sum(page, "tidemark_consumed_records_total", { topic: "tags" }), 3);
+  assert.equal(sum(page, "tidemark_consumed_bytes_total", { topic: "tags" }), 3 * (1 + 18));
+  assert.equal(sum(page, "tidemark_read_ahead_bytes"), 0);
+});
+
+test("an actor is looked for once in the store, and then found in memory", async (t) => {
+  const site = await openSite(t);
+  for (let i = 0; i < 3; i++) await site.view(["/a", "/b"], 300_000);
+  const page = parse(await metricsText(site.runtime));
+  const lookups = (result: string) => sum(page, "tidemark_cache_lookups_total", { actor: "totals", result });
+  assert.deepEqual([lookups("miss"), lookups("hit")], [2, 4]);
+  assert.equal(sum(page, "tidemark_cached_actors", { actor: "totals" }), 2);
+  assert.equal(sum(page, "tidemark_store_reads_total", { group: "totals.repartition", kind: "row" }), 2);
+});
+
+test("states and open windows are those of the store, before and after a restart without it", async (t) => {
+  const log = memoryLog();
+  const held = async (runtime: Parameters<typeof metricsText>[0]) => {
+    const page = parse(await metricsText(runtime));
+    return [
+      sum(page, "tidemark_actors", { actor: "totals" }),
+      sum(page, "tidemark_open_windows", { actor: "per-minute" }),
+    ];
+  };
+  const before = await openSite(t, { runtime: { log } });
+  await before.view(["/a", "/b", "/c"], 300_000);
+  await before.view(["/a", "/b"], 400_000);
+  assert.deepEqual(await held(before.runtime), [3, 5]);
+  await before.runtime.stop();
+  const after = await openSite(t, { runtime: { log } });
+  await after.runtime.opened;
+  assert.deepEqual(await held(after.runtime), [3, 5]);
+});
+
+test("a channel that was never heard holds the watermark of those that wait for it", async (t) => {
+  const log = memoryLog();
+  const site = await openSite(t, { runtime: { log } });
+  await site.runtime.opened;
+  await log.append("views", 0, [{ key: null, value: '{"url":"/a","time":300000}', timestamp: 0 }]);
+  const read = async () => parse(await metricsText(site.runtime));
+  const heldBy = async (channel: string) =>
+    sum(await read(), "tidemark_watermark_held", { group: "totals.repartition", channel });
+  await until(async () => await heldBy("views-0") === 0);
+  assert.equal(await heldBy("views-1"), 2); // one in each task
+  await log.append("views", 1, [{ key: null, value: '{"url":"/a","time":200000}', timestamp: 0 }]);
+  await until(async () =>
+    sum(await read(), "tidemark_task_watermark_seconds", { group: "totals.repartition" }) === 2 * 140
+  );
+  assert.deepEqual([await heldBy("views-0"), await heldBy("views-1")], [0, 2]);
+  await log.append("views", 1, [{ key: null, value: '{"url":"/a","time":300000}', timestamp: 0 }]);
+  await until(async () => await heldBy("views-0") === 2);
+  assert.equal(await heldBy("views-1"), 2);
+});
+
+test("how long commits take and how old records are then is told by histograms", async (t) => {
+  const clock = new HeldClock(1_000_000);
+  const { log, close, open } = gated(memoryLog());
+  const site = await openSite(t, { runtime: { log, clock } });
+  await site.runtime.opened;
+  const read = async () => parse(await metricsText(site.runtime));
+  const commits = async (le?: string) =>
+    sum(await read(), `tidemark_commit_duration_seconds_${le ? "bucket" : "count"}`, {
+      group: "tags",
+      partition: "0",
+      ...(le && { le }),
+    });
+  const [all, quick] = [await commits(), await commits("5")];
+  assert.equal(all, quick);
+  close();
+  const tags = [958_000, 991_000, 997_000].map((timestamp) => ({ key: "k", value: '{"tags":[]}', timestamp }));
+  await log.append("tags", 0, tags);
+  await until(async () => sum(await read(), "tidemark_consumed_records_total", { group: "tags" }) === 3);
+  clock.passed = 7_000;
+  open();
+  await until(async () => await commits() > all);
+  assert.equal(await commits("5"), await commits() - 1);
+  assert.equal(await commits("10"), await commits());
+  const page = await read();
+  const ages = (part: string, labels = {}) =>
+    sum(page, `tidemark_end_to_end_latency_seconds_${part}`, { group: "tags", topic: "tags", ...labels });
+  assert.deepEqual([ages("count"), ages("sum")], [2, (42 + 7) + (3 + 7)]); // the oldest and the newest
+  assert.deepEqual([ages("bucket", { le: "5" }), ages("bucket", { le: "10" }), ages("bucket", { le: "60" })], [
+    0,
+    1,
+    2,
+  ]);
+  assert.equal(sum(page, "tidemark_watermark_lag_seconds", { group: "tags" }), 10);
+});
+
+test("what is due and not done is told by how long it has been so", async (t) => {
+  const clock = new HeldClock(1_000_000);
+  const { log, close, open } = gated(memoryLog());
+  const site = await openSite(t, { runtime: { log, clock, createPartitions: 1 } });
+  await site.view(Array.from({ length: 3_000 }, (_, i) => `/${i}`), 100_000);
+  const overdue = async () => sum(parse(await metricsText(site.runtime)), "tidemark_overdue_seconds");
+  assert.equal(await overdue(), 0);
+  close();
+  await site.runtime.publish("views", [{ value: '{"url":"/last","time":900000}' }]);
+  await until(() => site.runtime.tasks.some(({ router }) => router.isDue));
+  clock.passed = 90_000;
+  await until(async () => await overdue() === 90);
+  open();
+  await until(async () => await overdue() === 0);
+});
+
+test("tasks that come are counted, and how long that took", async (t) => {
+  const site = await openSite(t);
+  await site.runtime.opened;
+  const page = parse(await metricsText(site.runtime));
+  assert.equal(sum(page, "tidemark_tasks_taken_total"), 10);
+  assert.equal(sum(page, "tidemark_tasks_lost_total"), 0);
+  assert.equal(sum(page, "tidemark_take_over_duration_seconds_count"), 10);
+  assert.equal(sum(page, "tidemark_ready"), 1);
+  assert.ok(sum(page, "process_memory_usage_bytes") > 1_000_000);
+});
+
+test("what is fed from files is told by file", async (t) => {
+  const site = await openSite(t);
+  const feed = { path: "a.log", hasEnded: false, lines: 5, records: 3, deadLetters: 2, bytes: 80, readBytes: 40 };
+  const page = parse(await metricsText(site.runtime, [{ ...feed, sizeBytes: 90 }]));
+  const of = (name: string) => sum(page, `tidemark_input_${name}_total`, { input: "a.log" });
+  assert.deepEqual([of("lines"), of("records"), of("dead_letters"), of("bytes")], [5, 3, 2, 80]);
+});
+
+const LABELS = "group partition actor topic channel outcome reason state kind result le".split(" ");
+
 test("every metric has a description and a type, and no key of an actor is a label", async (t) => {
   const site = await openSite(t);
   await site.view(["/secret-key", 'x"\\\n{}'], 300_000);
   const text = await metricsText(site.runtime);
   assert.doesNotMatch(text, /secret-key|x"\\/);
   for (const [name, { type, help, series }] of parse(text)) {
-    assert.match(name, /^tidemark_[a-z_]+$/);
+    assert.match(name, /^(tidemark|process|v8js)_[a-z_0-9]+$/);
     assert.equal(type === "counter", name.endsWith("_total"), name);
     assert.match(help, /^(1 |[A-Z]).{5,}/, name);
     for (const key of series.keys()) {
-      for (const [, label] of key.matchAll(/(\w+)="/g)) {
-        assert.ok(["group", "partition", "actor", "topic", "outcome", "state"].includes(label!), label);
-      }
+      for (const [, label] of key.matchAll(/(\w+)="/g)) assert.ok(LABELS.includes(label!), label);
     }
   }
 });
 
-test("more series than OpenTelemetry's default limit are not mixed up", async (t) => {
-  const site = await openSite(t, { runtime: { createPartitions: 70 } });
+test("10,000 keys make as many series as one", async (t) => {
+  const site = await openSite(t, { runtime: { createPartitions: 1 } });
+  const names = async () => {
+    const page = parse(await metricsText(site.runtime));
+    return [...page].flatMap(([name, { series }]) => [...series.keys()].map((labels) => `${name}{${labels}}`));
+  };
+  await site.view(["/0"], 300_000);
+  await site.view(["/0"], 300_000);
+  const before = await names();
+  await site.view(Array.from({ length: 10_000 }, (_, i) => `/${i}`), 300_000);
+  assert.deepEqual(await names(), before);
+});
+
+test("many partitions are told one by one, and of many channels only those that hold a watermark", async (t) => {
+  const log = memoryLog();
+  const site = await openSite(t, { runtime: { log, createPartitions: 101 } });
   await site.runtime.opened;
   const page = parse(await metricsText(site.runtime));
-  assert.equal(page.get("tidemark_task_state")!.series.size, 5 * 70 * 6);
-  assert.equal(sum(page, "tidemark_task_state"), 5 * 70);
+  assert.equal(page.get("tidemark_task_state")!.series.size, 5 * 101 * 6);
+  assert.equal(sum(page, "tidemark_task_state"), 5 * 101);
+  const channels = [...page.get("tidemark_watermark_held")!.series].filter(([key]) =>
+    key.includes('group="totals.repartition"') && key.includes('partition="0"')
+  );
+  assert.equal(channels.length, 100);
+  assert.ok(channels.every(([, isHeld]) => isHeld === 1));
 });
