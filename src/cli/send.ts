@@ -5,6 +5,7 @@ import type { Call, Command } from "./command.ts";
 import { warn } from "./output.ts";
 import { Client, DEFAULT_URL } from "./source/client.ts";
 import { pathOf } from "./source/service.ts";
+import { TOKEN_OPTION, tokenOf } from "./token.ts";
 
 /** The most lines, and about the most bytes, of one request. */
 const BATCH = { lines: 1_000, bytes: 524_288 } as const;
@@ -17,13 +18,14 @@ export const send: Command = {
   operands: ["TOPIC"],
   options: {
     url: { value: "URL", help: `of the service, default ${DEFAULT_URL}` },
+    ...TOKEN_OPTION,
     key: { value: "K", help: "the key of all these records, default none" },
   },
   notes: [
     "Lines go in batches; a batch with a line that is not JSON is refused as a whole, and nothing behind it is sent.",
   ],
   async run(call: Call): Promise<void> {
-    const client = new Client(call.text("url") ?? DEFAULT_URL);
+    const client = new Client(call.text("url") ?? DEFAULT_URL, await tokenOf(call));
     const path = pathOf("topics", call.operands[0]!);
     let sent = 0;
     try {

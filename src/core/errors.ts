@@ -62,6 +62,8 @@ export const CODES = {
   TIDEMARK_INPUT_UNREADABLE: "an input file cannot be opened or read",
   TIDEMARK_REQUEST_INVALID: "a request's body, parameter or method is not what the route takes",
   TIDEMARK_REQUEST_TOO_LARGE: "a request is larger than its limit",
+  TIDEMARK_UNAUTHORIZED: "a request has no token, or not the one of the service",
+  TIDEMARK_HOST_REFUSED: "a request calls the service by a name that is not its own",
   TIDEMARK_BUSY: "the service has as much to do as it can hold in memory",
   TIDEMARK_ROUTE_UNKNOWN: "no such route",
   TIDEMARK_ADDRESS_IN_USE: "the address to listen on is taken",

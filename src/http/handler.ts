@@ -1,5 +1,6 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { Access, type AccessOptions, unauthorized } from "./access.ts";
 import { Bodies, type Limits } from "./body.ts";
 import { problem, problemOf } from "./problem.ts";
 import type { Call, Route } from "./route.ts";
@@ -7,7 +8,7 @@ import { ROUTES } from "./routes.ts";
 import { decoded, Query, quoted } from "./target.ts";
 
 /** What a handler answers from. */
-export interface HandlerOptions {
+export interface HandlerOptions extends AccessOptions {
   readonly runtime: Runtime;
   /** The text of `/metrics`. Default: there is none. */
   readonly metrics?: () => Promise<string>;
@@ -16,6 +17,7 @@ export interface HandlerOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+const OPEN_PATHS = new Set(ROUTES.filter(({ isOpen }) => isOpen).map(({ path }) => path));
 const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/") }));
 
 /**
@@ -32,31 +34,36 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  *     GET  /livez /readyz /metrics
  *
  * Refusals are `application/problem+json` with the error's `code`. The handler itself never throws.
- * @throws TIDEMARK_OPTION_INVALID when it is made with limits out of bounds
+ * @throws TIDEMARK_OPTION_INVALID when it is made with options out of bounds
  */
 export function handler(options: HandlerOptions): (request: Request) => Promise<Response> {
   const { runtime, metrics, limits = {}, onError = () => {} } = options;
   const bodies = new Bodies(limits);
+  const access = new Access(options);
+  const answer = async (request: Request): Promise<Response> => {
+    access.checkHost(request);
+    const { pathname, search } = new URL(request.url);
+    const preflight = access.preflight(request, methodsOf(pathname));
+    if (preflight) return preflight;
+    const isTrusted = access.trusts(request);
+    if (!isTrusted && !OPEN_PATHS.has(pathname)) throw unauthorized();
+    const found = find(request.method, pathname);
+    if (found instanceof Response) return found;
+    const query = new Query(search.slice(1), Object.keys(found.route.query ?? {}));
+    const { isClosed } = access;
+    const call: Call = { runtime, request, query, bodies, metrics, onError, isTrusted, isClosed, routes: ROUTES };
+    return await found.route.run(call, ...found.texts.map(decoded));
+  };
   return async (request) => {
-    try {
-      const { pathname, search } = new URL(request.url);
-      const found = find(request.method, pathname);
-      if (found instanceof Response) return found;
-      const query = new Query(search.slice(1), Object.keys(found.route.query ?? {}));
-      const call: Call = { runtime, request, query, bodies, metrics, onError, routes: ROUTES };
-      const response = await found.route.run(call, ...found.texts.map(decoded));
-      return request.method === "HEAD" ? await headOf(response) : response;
-    } catch (error) {
-      const response = problemOf(error, onError);
-      return request.method === "HEAD" ? await headOf(response) : response;
-    }
+    const response = await answer(request).catch((error) => problemOf(error, onError));
+    access.mark(request, response);
+    return request.method === "HEAD" ? await headOf(response) : response;
   };
 }
 
 /** The route of a request with the texts for its ":" segments, or the refusal if there is none. */
 function find(method: string, pathname: string): { route: Route; texts: string[] } | Response {
-  const segments = pathname.split("/");
-  const fitting = PATTERNS.filter((pattern) => fits(pattern.segments, segments));
+  const fitting = fittingTo(pathname);
   if (fitting.length === 0) {
     throw new TidemarkError(
       "TIDEMARK_ROUTE_UNKNOWN",
@@ -64,10 +71,23 @@ function find(method: string, pathname: string): { route: Route; texts: string[]
     );
   }
   const pattern = fitting.find(({ route }) => route.method === (method === "HEAD" ? "GET" : method));
-  if (pattern) return { route: pattern.route, texts: segments.filter((_, i) => isText(pattern.segments[i]!)) };
-  const allow = fitting.flatMap(({ route }) => route.method === "GET" ? ["GET", "HEAD"] : [route.method]).join(", ");
+  if (pattern) {
+    return { route: pattern.route, texts: pathname.split("/").filter((_, i) => isText(pattern.segments[i]!)) };
+  }
+  const allow = methodsOf(pathname);
   const detail = `Cannot ${quoted(method)} this route: it takes ${allow}`;
   return problem(405, { detail, code: "TIDEMARK_REQUEST_INVALID", headers: { allow } });
+}
+
+function fittingTo(pathname: string): typeof PATTERNS {
+  const segments = pathname.split("/");
+  return PATTERNS.filter((pattern) => fits(pattern.segments, segments));
+}
+
+/** The methods that a path takes. */
+function methodsOf(pathname: string): string {
+  return fittingTo(pathname).flatMap(({ route }) => route.method === "GET" ? ["GET", "HEAD"] : [route.method])
+    .join(", ");
 }
 
 function fits(pattern: readonly string[], segments: readonly string[]): boolean {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { AccessOptions } from "./access.ts";
 export type { Limits } from "./body.ts";
 export { handler } from "./handler.ts";
 export type { HandlerOptions } from "./handler.ts";

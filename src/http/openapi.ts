@@ -10,20 +10,27 @@ import { named, type Schema, SCHEMAS, text } from "./schema.ts";
 const API_VERSION = "1";
 
 /** What any route may refuse with. */
-const COMMON: readonly Code[] = ["TIDEMARK_REQUEST_INVALID", "TIDEMARK_NOT_READY", "TIDEMARK_STOPPED"];
+const COMMON: readonly Code[] = [
+  "TIDEMARK_REQUEST_INVALID",
+  "TIDEMARK_HOST_REFUSED",
+  "TIDEMARK_NOT_READY",
+  "TIDEMARK_STOPPED",
+];
+/** And any that takes a token. */
+const CLOSED: readonly Code[] = ["TIDEMARK_UNAUTHORIZED"];
 /** And any that takes a body. */
 const WITH_BODY: readonly Code[] = ["TIDEMARK_REQUEST_TOO_LARGE"];
 
 /** The document. */
-export function openApiJson({ routes }: Call): Response {
-  return json(openApi(routes));
+export function openApiJson({ routes, isClosed }: Call): Response {
+  return json(openApi(routes, isClosed));
 }
 
-function openApi(routes: readonly Route[]): object {
+function openApi(routes: readonly Route[], isClosed: boolean): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, isClosed) };
   }
   return {
     openapi: "3.1.1",
@@ -35,23 +42,28 @@ function openApi(routes: readonly Route[]): object {
         "without a body. Refusals are application/problem+json with a code.",
     },
     paths,
-    components: { schemas: SCHEMAS },
+    ...(isClosed && { security: [{ token: [] }] }),
+    components: {
+      schemas: SCHEMAS,
+      ...(isClosed && { securitySchemes: { token: { type: "http", scheme: "bearer" } } }),
+    },
   };
 }
 
-function operation(
-  { method, path, summary, description, texts = {}, query = {}, body, answer, refusals }: Route,
-): object {
+function operation(route: Route, isClosed: boolean): object {
+  const { method, path, summary, description, texts = {}, query = {}, body, answer, refusals, isOpen = false } = route;
   const parameters = [...described(texts, "path"), ...described(query, "query")];
+  const codes = [...COMMON, ...(isClosed && !isOpen ? CLOSED : []), ...(body ? WITH_BODY : []), ...refusals];
   return {
     operationId: `${method} ${path}`.toLowerCase().replace(/\W+/g, "-").replace(/-$/, ""),
     summary,
     ...(description !== undefined && { description }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { required: true, content: content(body) } }),
+    ...(isClosed && isOpen && { security: [] }),
     responses: {
       200: { description: "As asked.", content: content(answer) },
-      ...problems([...COMMON, ...(body ? WITH_BODY : []), ...refusals], body !== undefined),
+      ...problems(codes, body !== undefined),
     },
   };
 }

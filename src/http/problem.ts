@@ -7,12 +7,14 @@ import { answer } from "./answer.ts";
 const STATUSES: { readonly [code in Code]?: number } = {
   TIDEMARK_REQUEST_INVALID: 400,
   TIDEMARK_KEY_INVALID: 400,
+  TIDEMARK_UNAUTHORIZED: 401,
   TIDEMARK_ROUTE_UNKNOWN: 404,
   TIDEMARK_ACTOR_UNKNOWN: 404,
   TIDEMARK_KEY_UNKNOWN: 404,
   TIDEMARK_LOG_TOPIC_UNKNOWN: 404,
   TIDEMARK_REQUEST_TOO_LARGE: 413,
   TIDEMARK_RECORD_TOO_LARGE: 413,
+  TIDEMARK_HOST_REFUSED: 421,
   TIDEMARK_NOT_READY: 503,
   TIDEMARK_BUSY: 503,
   TIDEMARK_STOPPED: 503,
@@ -23,10 +25,12 @@ const STATUSES: { readonly [code in Code]?: number } = {
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  421: "Misdirected Request",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -36,8 +40,11 @@ export function statusOf(code: Code): number | undefined {
   return STATUSES[code];
 }
 
-/** How long a client shall wait before it tries again, in seconds. */
-const RETRY_AFTER_S = "1";
+/** What goes with a status: who is there, and after how many seconds to try again. */
+const HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { "www-authenticate": 'Bearer realm="tidemark"' },
+  503: { "retry-after": "1" },
+};
 
 /** What a problem says beside its status. */
 interface ProblemInit {
@@ -51,8 +58,10 @@ interface ProblemInit {
 /** A problem as a response. */
 export function problem(status: number, { detail, code, headers = {}, members = {} }: ProblemInit): Response {
   const body = { type: "about:blank", title: TITLES[status], status, detail, code, ...members };
-  const retry = status === 503 ? { "retry-after": RETRY_AFTER_S } : {};
-  return answer(JSON.stringify(body) + "\n", "application/problem+json", { status, headers: { ...retry, ...headers } });
+  return answer(JSON.stringify(body) + "\n", "application/problem+json", {
+    status,
+    headers: { ...HEADERS[status], ...headers },
+  });
 }
 
 /** What an error means for the client. One it cannot do anything about goes to `onError`, and only its code is told. */

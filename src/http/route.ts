@@ -12,6 +12,10 @@ export interface Call {
   readonly bodies: Bodies;
   readonly metrics: (() => Promise<string>) | undefined;
   readonly onError: (error: unknown) => void;
+  /** Whether whoever asks may know everything. */
+  readonly isTrusted: boolean;
+  /** Whether a token is asked for. */
+  readonly isClosed: boolean;
   /** All there are. */
   readonly routes: readonly Route[];
 }
@@ -41,6 +45,8 @@ export interface Route {
   readonly answer: Readonly<Record<string, Schema>>;
   /** The codes it refuses with, beside those that any route may. */
   readonly refusals: readonly Code[];
+  /** Whether it answers those without a token, too. Default false. */
+  readonly isOpen?: boolean;
   /** Gets the texts of the path's ":" segments, decoded. */
   readonly run: (call: Call, ...texts: string[]) => Response | Promise<Response>;
 }

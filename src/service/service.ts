@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { App } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { internal } from "../core/topology.ts";
+import type { AccessOptions } from "../http/access.ts";
 import { handler } from "../http/handler.ts";
 import type { KafkaOptions } from "../log/kafkajs/options.ts";
 import type { Log } from "../log/log.ts";
@@ -11,11 +12,12 @@ import { type Runtime, start } from "../runtime/runtime.ts";
 import { levelStores } from "../store/level/store.ts";
 import type { Stores } from "../store/store.ts";
 import { Feeds, type InputProgress, type ServiceInput } from "./feeds.ts";
+import { accessOf, type Exposure } from "./exposure.ts";
 import { Gate } from "./gate.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { inputsTopic } from "./input/position.ts";
 import { metricsText } from "./metrics.ts";
-import { type Address, listen, type Server } from "./server.ts";
+import { listen, type Server } from "./server.ts";
 
 const DEFAULT_STOP_MS = 10_000;
 
@@ -23,16 +25,12 @@ const DEFAULT_STOP_MS = 10_000;
 const REQUESTS_SHARE = 0.3;
 
 /** What a service consists of. */
-export interface ServeOptions {
+export interface ServeOptions extends Exposure {
   readonly app: App;
   /** The folder for the stores and the embedded log; made if there is none. One app and one process at a time can use it. */
   readonly dataDir: string;
   /** The Kafka cluster that is the log; other instances of the app take their share of the work. Default: an embedded log. */
   readonly kafka?: KafkaOptions;
-  /** Where other instances reach this one, as a URL. Default: where it listens. */
-  readonly advertise?: string;
-  /** Where to answer HTTP. Undefined: nowhere. */
-  readonly listen: Address | undefined;
   /** Partitions of the app's topics that do not exist yet. From 1. Undefined: all of them must exist. */
   readonly partitions: number | undefined;
   /** Files whose lines are fed into the log. */
@@ -88,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
     );
   }
   checkStopMs(options);
+  const access = accessOf(options);
   const ground = await openGround(options);
   let server: Server | undefined;
   let runtime: Runtime | undefined;
@@ -97,7 +96,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
     await createTopics(ground.log, options);
     runtime = await startRuntime(ground.log, options, server?.url);
     const service = new RunningService(options, ground, runtime, server);
-    gate.open(handlerOf(service, options));
+    gate.open(handlerOf(service, access, options));
     return service;
   } catch (error) {
     await server?.close(0);
@@ -151,10 +150,10 @@ function ownStores(directory: string): Stores {
   };
 }
 
-function handlerOf(service: Service, { onNotice }: ServeOptions) {
+function handlerOf(service: Service, access: AccessOptions, { onNotice }: ServeOptions) {
   const { runtime } = service;
   const onError = (error: unknown) => onNotice(noticeOf(error, "TIDEMARK_REQUEST_FAILED", "Cannot answer a request: "));
-  return handler({ runtime, metrics: () => metricsText(runtime, service.inputs), onError });
+  return handler({ ...access, runtime, metrics: () => metricsText(runtime, service.inputs), onError });
 }
 
 class RunningService implements Service {

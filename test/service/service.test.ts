@@ -296,7 +296,7 @@ test("requests under way are answered before a service ends", async (t) => {
   socket.on("data", (data) => received += data.toString());
   const body = '{"url":"/late","time":1}';
   socket.write(
-    "POST /topics/views HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n" +
+    "POST /topics/views HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n" +
       `content-length: ${body.length}\r\n\r\n`,
   );
   await until(() => received.includes("100 Continue"));

@@ -43,6 +43,26 @@ const SHARED: Readonly<Record<string, RunOption>> = {
     help: "where other instances reach this one",
     otherwise: { depends: "where it listens" },
   },
+  token: {
+    kind: "text",
+    help: "what clients must send to be answered, but for health",
+    isWithoutFlag: true,
+    isSecret: true,
+    otherwise: { depends: "none" },
+  },
+  "token-file": {
+    kind: "text",
+    value: "PATH",
+    help: "a file that holds token, what clients must send to be answered",
+    otherwise: { depends: "none" },
+  },
+  insecure: { kind: "switch", help: "answer everybody, on any address, without a token", otherwise: false },
+  cors: {
+    kind: "list",
+    value: "ORIGIN",
+    help: "let the pages of this origin ask, as in https://dash.example",
+    otherwise: [],
+  },
   input: { kind: "list", value: "[TOPIC=]FILE", help: "a file to feed, see below", otherwise: [] },
   follow: { kind: "switch", help: "go on as the files grow, are rotated or replaced", otherwise: false },
   "to-end": {

@@ -17,6 +17,7 @@ const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?
 export function serveOptions(config: Configuration, module: AppModule): Omit<ServeOptions, "onNotice"> {
   const kafka = kafkaOf(config);
   const advertise = config.text("advertise");
+  const token = config.text("token");
   const commitIntervalMs = config.count("commit-interval");
   return {
     app: module.app,
@@ -34,6 +35,9 @@ export function serveOptions(config: Configuration, module: AppModule): Omit<Ser
     stopMs: config.count("stop-within")!,
     ...(kafka !== undefined && { kafka }),
     ...(advertise !== undefined && { advertise }),
+    ...(token !== undefined && { token }),
+    insecure: config.isOn("insecure"),
+    origins: config.texts("cors"),
     ...(commitIntervalMs !== undefined && { commitIntervalMs }),
   };
 }

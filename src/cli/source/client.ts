@@ -14,11 +14,13 @@ const RETRY_MS = 200;
 /** A running service, asked over HTTP. All methods throw TIDEMARK_SERVICE_UNREACHABLE, and what the service answers. */
 export class Client {
   readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
   /** @throws TIDEMARK_USAGE */
-  constructor(url: string) {
+  constructor(url: string, token?: string) {
     if (!/^https?:/.test(url) || !URL.canParse(url)) throw misuse(`--url is "${url}": give one such as ${DEFAULT_URL}`);
     this.#url = url.replace(/\/+$/, "");
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   /** Whether anybody answers there. */
@@ -77,7 +79,7 @@ export class Client {
   }
 
   async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return await this.#received(fetch(this.#url + path, init));
+    return await this.#received(fetch(this.#url + path, { ...init, headers: { ...init.headers, ...this.#headers } }));
   }
 
   async #received<T>(answer: Promise<T>): Promise<T> {

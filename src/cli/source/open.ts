@@ -1,6 +1,7 @@
 import type { Call, Option } from "../command.ts";
 import { misuse } from "../command.ts";
 import { warn } from "../output.ts";
+import { TOKEN_OPTION, tokenOf } from "../token.ts";
 import { Client, DEFAULT_URL } from "./client.ts";
 import { DEFAULT_FOLDER, findFolder } from "./data-folder.ts";
 import { openFolder } from "./folder.ts";
@@ -9,6 +10,7 @@ import type { Source } from "./source.ts";
 
 /** The options that say where to read from. */
 export const SOURCE_OPTIONS: Readonly<Record<string, Option>> = {
+  ...TOKEN_OPTION,
   url: { value: "URL", help: `of a running service, default ${DEFAULT_URL}` },
   data: { value: "DIR", help: `a data folder that no process uses; default ${DEFAULT_FOLDER} when no service answers` },
 };
@@ -27,7 +29,7 @@ async function openSource(call: Call): Promise<Source> {
   const url = call.text("url");
   const data = call.text("data");
   if (url !== undefined && data !== undefined) throw misuse("--url and --data cannot go together");
-  const client = new Client(url ?? DEFAULT_URL);
+  const client = new Client(url ?? DEFAULT_URL, await tokenOf(call));
   if (url !== undefined) return new ServiceSource(client);
   if (data === undefined && await client.isThere()) return new ServiceSource(client);
   const folder = await findFolder(data);

@@ -35,14 +35,17 @@ export const OPERATION_ROUTES: readonly Route[] = [
     summary: "Whether the process answers at all",
     answer: { "application/json": object({ status: { const: "alive" } }) },
     refusals: [],
+    isOpen: true,
     run: livez,
   },
   {
     method: "GET",
     path: "/readyz",
     summary: "Whether every task of this instance answers queries and does its work",
-    answer: { "application/json": object({ status: { const: "ready" }, tasks: list(named("TaskState")) }) },
+    description: "Without the token, where there is one, the tasks are not told.",
+    answer: { "application/json": object({ status: { const: "ready" } }, { tasks: list(named("TaskState")) }) },
     refusals: [],
+    isOpen: true,
     run: readyz,
   },
   {
