@@ -1,3 +1,4 @@
+import type { Notice } from "../runtime/notice.ts";
 import type { Figures } from "./figures.ts";
 import type { Ranked } from "./live/ranking.ts";
 
@@ -25,7 +26,7 @@ export interface InputFigures {
 export interface Display {
   start(watched: Watched): void;
   /** Something an operator should know. */
-  note(message: string): void;
+  note(notice: Notice): void;
   /** Shows the last figures, and leaves everything as it was. */
   end(): Promise<void>;
 }

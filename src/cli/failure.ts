@@ -1,5 +1,10 @@
 import { type Code, TidemarkError } from "../core/errors.ts";
 
+/** An error whose words are out already: only its exit code is left to be given. */
+export class Told extends Error {
+  override readonly name = "Told";
+}
+
 /** How errors show: as text for the standard error, and as an exit code. */
 interface Report {
   readonly text: string;

@@ -1,3 +1,4 @@
+import type { Notice } from "../runtime/notice.ts";
 import type { Display, Watched } from "./display.ts";
 import type { Figures } from "./figures.ts";
 import type { Output } from "./output.ts";
@@ -25,7 +26,7 @@ export class PlainDisplay implements Display {
     this.#timer = setInterval(() => this.#tell(), TELL_MS);
   }
 
-  note(message: string): void {
+  note({ message }: Notice): void {
     warn(message);
   }
 

@@ -1,14 +1,17 @@
 import { basename } from "node:path";
 import process from "node:process";
-import type { Notice } from "../runtime/notice.ts";
+import { type NoticeLevel, noticeOf, type OnNotice } from "../runtime/notice.ts";
 import { serve, type Service } from "../service/service.ts";
 import { onStopSignal } from "../service/signals.ts";
+import { Throttle } from "../service/throttle.ts";
 import { type Call, type Command, misuse, type Option } from "./command.ts";
 import { Configuration, defaultShown } from "./configuration/configuration.ts";
 import { RUN_OPTIONS } from "./configuration/options.ts";
 import { serveOptions } from "./configuration/serve-options.ts";
-import type { Watched } from "./display.ts";
+import type { Display, Watched } from "./display.ts";
+import { Told } from "./failure.ts";
 import { figuresOf } from "./figures.ts";
+import { JsonDisplay } from "./json-display.ts";
 import { LiveDisplay } from "./live/display.ts";
 import { type AppModule, loadModule } from "./module.ts";
 import { PlainDisplay } from "./plain-display.ts";
@@ -46,24 +49,55 @@ export const run: Command = {
     const config = new Configuration(call, process.env);
     if (call.isOn("print-config")) return await call.out.line(config.lines().join("\n"));
     checkCombination(config);
-    const dataDir = config.text("data")!;
-    const module = await loadModule(call.operands[0]!);
-    const display = process.stdout.isTTY ? new LiveDisplay(process.stdout) : new PlainDisplay(call.out);
-    const stop = Promise.withResolvers<void>();
-    const release = onStopSignal(() => stop.resolve());
-    call.out.closed.addEventListener("abort", () => stop.resolve());
+    const isJson = config.text("log-format") === "json";
+    let module: AppModule | undefined;
+    const display = isJson ? new JsonDisplay(() => module?.app.name) : displayFor(call);
+    const least = LEVELS.indexOf((config.text("log-level") ?? (isJson ? "info" : "warn")) as NoticeLevel);
+    const throttle = new Throttle((notice) => {
+      if (LEVELS.indexOf(notice.level) >= least) display.note(notice);
+    });
     try {
-      const onNotice = ({ level, message }: Notice) => level === "info" || display.note(message);
-      const service = await serve({ ...serveOptions(config, module), onNotice });
-      display.start(watchedOf(service, module, dataDir));
-      await Promise.race([noteModule(dataDir, module.path).then(() => stop.promise), service.ended])
-        .finally(() => service.stop());
+      module = await loadModule(call.operands[0]!);
+      await work(call, config, module, display, throttle.tell);
+    } catch (error) {
+      if (!isJson) throw error;
+      throttle.flush();
+      display.note(noticeOf(error, "TIDEMARK_SERVICE_FAILED"));
+      throw new Told("", { cause: error });
     } finally {
-      await display.end();
-      release();
+      throttle.flush();
     }
   },
 };
+
+const LEVELS: readonly NoticeLevel[] = ["info", "warn", "error"];
+
+function displayFor({ out }: Call): Display {
+  return process.stdout.isTTY ? new LiveDisplay(process.stdout) : new PlainDisplay(out);
+}
+
+/** Runs an app until it ends, or a signal or a reader that is gone ends it. */
+async function work(
+  call: Call,
+  config: Configuration,
+  module: AppModule,
+  display: Display,
+  onNotice: OnNotice,
+): Promise<void> {
+  const dataDir = config.text("data")!;
+  const stop = Promise.withResolvers<void>();
+  const release = onStopSignal(() => stop.resolve());
+  call.out.closed.addEventListener("abort", () => stop.resolve());
+  try {
+    const service = await serve({ ...serveOptions(config, module), onNotice });
+    display.start(watchedOf(service, module, dataDir));
+    await Promise.race([noteModule(dataDir, module.path).then(() => stop.promise), service.ended])
+      .finally(() => service.stop());
+  } finally {
+    await display.end();
+    release();
+  }
+}
 
 /** The flags of the options that have one. */
 function flags(): Record<string, Option> {

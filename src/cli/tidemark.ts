@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { type Command, misuse, parseCall } from "./command.ts";
-import { report } from "./failure.ts";
+import { report, Told } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { Output, OutputClosed } from "./output.ts";
 import { query } from "./query.ts";
@@ -23,6 +23,7 @@ export async function tidemark(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof OutputClosed) return 0;
+    if (error instanceof Told) return 1;
     await out.flush().catch(() => {});
     const withStack = process.env["TIDEMARK_DEBUG"] === "1";
     const { text, exitCode } = report(error, { command: command?.name, withStack });

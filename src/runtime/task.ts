@@ -1,11 +1,12 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
-import { Router } from "../core/router.ts";
-import type { Group } from "../core/topology.ts";
+import { type Commit, Router } from "../core/router.ts";
+import { type Group, internal } from "../core/topology.ts";
 import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit, topicsAhead } from "./commit.ts";
+import { deadLetterNotice } from "./dead-letter-notice.ts";
 import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
@@ -311,12 +312,24 @@ export class Task {
     const { changelog } = this.group;
     const place = { group: app.name, changelog, partition };
     const target = { ...place, log, ahead: this.#ahead, producer: this.#producer!, store: this.#store! };
-    await commit(this.router.collect(), target, clock.now());
+    const step = this.router.collect();
+    await commit(step, target, clock.now());
     this.measures.noteCommit(clock.monotonic() - now, this.router.inputs, clock.now());
     this.router.settle();
+    this.#tellDeadLetters(step.outputs);
     this.commits++;
     this.#committedAt = now;
     if (now - this.#trimmedAt >= TRIM_INTERVAL_MS) await this.#trim(now);
+  }
+
+  #tellDeadLetters(outputs: Commit["outputs"]): void {
+    const { app, onNotice } = this.#settings;
+    const topic = internal.deadLetters(app.name);
+    for (const output of outputs) {
+      if (output.topic === topic) {
+        for (const record of output.records) onNotice(deadLetterNotice(record, this.name));
+      }
+    }
   }
 
   /** What came through a repartition topic is not needed there any more. */

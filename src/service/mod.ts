@@ -4,7 +4,9 @@
  * @module
  */
 export type { InputProgress, ServiceInput } from "./feeds.ts";
+export type { Notice, NoticeCode, NoticeLevel, OnNotice } from "../runtime/notice.ts";
 export type { LineRecord } from "./input/options.ts";
+export { logLine } from "./log-line.ts";
 export { serve } from "./service.ts";
 export type { ServeOptions, Service } from "./service.ts";
 export type { Address } from "./server.ts";

@@ -6,7 +6,7 @@ import type { AccessOptions } from "../http/access.ts";
 import { handler } from "../http/handler.ts";
 import type { KafkaOptions } from "../log/kafkajs/options.ts";
 import type { Log } from "../log/log.ts";
-import { noticeOf, type OnNotice } from "../runtime/notice.ts";
+import { type NoticeCode, noticeOf, type OnNotice } from "../runtime/notice.ts";
 import type { From, Guarantee } from "../runtime/options.ts";
 import { type Runtime, start } from "../runtime/runtime.ts";
 import { levelStores } from "../store/level/store.ts";
@@ -93,6 +93,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
   try {
     const gate = new Gate();
     server = options.listen && await listen(gate.handle, options.listen);
+    if (server) tell(options, "TIDEMARK_SERVICE_LISTENING", `listening on ${server.url}`);
     await createTopics(ground.log, options);
     runtime = await startRuntime(ground.log, options, server?.url);
     const service = new RunningService(options, ground, runtime, server);
@@ -104,6 +105,10 @@ export async function serve(options: ServeOptions): Promise<Service> {
     await ground.close();
     throw error;
   }
+}
+
+function tell({ onNotice }: ServeOptions, code: NoticeCode, message: string): void {
+  onNotice({ level: "info", code, message });
 }
 
 function checkStopMs({ stopMs = DEFAULT_STOP_MS }: ServeOptions): void {
@@ -164,6 +169,7 @@ class RunningService implements Service {
   readonly #server: Server | undefined;
   readonly #feeds: Feeds;
   readonly #stopMs: number;
+  readonly #options: ServeOptions;
   readonly #stopping = Promise.withResolvers<void>();
   readonly #errors: unknown[] = [];
 
@@ -173,6 +179,7 @@ class RunningService implements Service {
     this.#ground = ground;
     this.#server = server;
     this.#stopMs = options.stopMs ?? DEFAULT_STOP_MS;
+    this.#options = options;
     this.#feeds = new Feeds({
       log: ground.log,
       app: options.app.name,
@@ -197,6 +204,7 @@ class RunningService implements Service {
 
   async #live(toEnd: boolean): Promise<void> {
     await this.#attempt(Promise.race([this.#work(toEnd), this.runtime.ended, this.#stopping.promise]));
+    tell(this.#options, "TIDEMARK_SERVICE_STOPPING", `stopping, within ${this.#stopMs} ms`);
     const { promise: tooLate, resolve } = Promise.withResolvers<void>();
     const deadline = setTimeout(() => {
       this.#errors.push(stopTimeout(this.#stopMs));
@@ -205,6 +213,7 @@ class RunningService implements Service {
     await Promise.race([this.#release(), tooLate]);
     clearTimeout(deadline);
     if (this.#errors.length > 0) throw this.#errors[0];
+    tell(this.#options, "TIDEMARK_SERVICE_ENDED", "everything is closed");
   }
 
   /**

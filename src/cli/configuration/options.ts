@@ -99,6 +99,20 @@ const SHARED: Readonly<Record<string, RunOption>> = {
   },
   cache: { kind: "count", value: "N", least: 2, help: "actors held in memory per task", otherwise: 100_000 },
   dev: { kind: "switch", help: "fold everything twice, and report machines that are not pure", otherwise: false },
+  "log-format": {
+    kind: "choice",
+    value: "NAME",
+    choices: ["text", "json"],
+    help: "how it tells what happens: text for people, or json, one object a line on the standard error",
+    otherwise: "text",
+  },
+  "log-level": {
+    kind: "choice",
+    value: "LEVEL",
+    choices: ["info", "warn", "error"],
+    help: "what it tells: that and what is worse",
+    otherwise: { depends: "warn, with json info" },
+  },
   "stop-within": { kind: "count", value: "MS", least: 1, help: "how long an orderly stop may take", otherwise: 10_000 },
 };
 

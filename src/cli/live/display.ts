@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { Notice } from "../../runtime/notice.ts";
 import type { Display, Watched } from "../display.ts";
 import { Ranking } from "./ranking.ts";
 import { Rate } from "./rate.ts";
@@ -30,7 +31,7 @@ export class LiveDisplay implements Display {
     this.#tick();
   }
 
-  note(message: string): void {
+  note({ message }: Notice): void {
     this.#screen.note(printable(message));
     this.#draw();
   }

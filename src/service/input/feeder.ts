@@ -1,5 +1,6 @@
 import { TidemarkError } from "../../core/errors.ts";
 import type { NewRecord, Producer } from "../../log/log.ts";
+import { deadLetterNotice } from "../../runtime/dead-letter-notice.ts";
 import { cutEntry, type Entry, entryOf } from "./entry.ts";
 import { KEPT_LINE_BYTES, type Line, LineCutter } from "./lines.ts";
 import type { FeedResult, Settings } from "./options.ts";
@@ -154,8 +155,10 @@ export class Feeder {
     this.#result.lines += entries.length;
     for (const { line, records, isDead } of entries) {
       this.#result.bytes += line.end - line.start;
-      if (isDead) this.#result.deadLetters += 1;
-      else this.#result.records += records.length;
+      if (isDead) {
+        this.#result.deadLetters += 1;
+        for (const { record } of records) this.#settings.onNotice(deadLetterNotice(record));
+      } else this.#result.records += records.length;
     }
   }
 

@@ -36,7 +36,7 @@ test("the view is drawn over and over with new figures, and at the end the curso
     mock.timers.tick(250);
     assert.match(written, /records +1,234 /);
     assert.match(written, /top of totals/);
-    display.note("a file \x1b[2J was rotated");
+    display.note({ level: "warn", code: "TIDEMARK_INPUT_CHANGED", message: "a file \x1b[2J was rotated" });
     assert.ok(written.includes("a file ·[2J was rotated\n"));
     written = "";
     await display.end();
