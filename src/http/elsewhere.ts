@@ -13,6 +13,37 @@ const PASSED_ON = "tidemark-passed-on";
 /** How long another instance may take until it begins to answer, in ms. */
 const ANSWER_WITHIN_MS = 5_000;
 
+/** Whether another instance was asked first. */
+export function isPassedOn({ request }: Call): boolean {
+  return request.headers.has(PASSED_ON);
+}
+
+/**
+ * Asks instances the same for themselves, all at once: what each answers, or in words why it does not.
+ * @param read makes of an answer's JSON what it should be, and throws when it is not
+ */
+export async function askAll<T>(
+  { request }: Call,
+  addresses: readonly string[],
+  read: (body: unknown) => T,
+): Promise<Map<string, T | string>> {
+  const asked = addresses.map(async (address): Promise<[string, T | string]> => {
+    try {
+      return [
+        address,
+        await ask(address, request, "1", async (response) => {
+          if (response.ok) return read(await response.json());
+          await response.body?.cancel();
+          throw new Error(`it answers with status ${response.status}`);
+        }),
+      ];
+    } catch (error) {
+      return [address, error instanceof TidemarkError && error.cause ? reasonOf(error.cause) : reasonOf(error)];
+    }
+  });
+  return new Map(await Promise.all(asked));
+}
+
 /** The answer of the instance that has a key, when it is another one. */
 export async function answerElsewhere(
   { runtime, request }: Call,
@@ -77,22 +108,28 @@ export class LinesElsewhere {
   }
 }
 
-async function ask(address: string, request: Request, mark: string): Promise<Response> {
+/** @param read takes the answer, in the same time */
+async function ask<T = Response>(
+  address: string,
+  request: Request,
+  mark: string,
+  read: (response: Response) => Promise<T> = async (response) => response as T,
+): Promise<T> {
   const { pathname, search } = new URL(request.url);
   const authorization = request.headers.get("authorization");
   const headers = { [PASSED_ON]: mark, ...(authorization !== null && { authorization }) };
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), ANSWER_WITHIN_MS);
   try {
-    return await fetch(address + pathname + search, { headers, signal: late.signal, redirect: "error" });
-  } catch (error) {
-    throw notReady(reasonOf(error));
+    return await read(await fetch(address + pathname + search, { headers, signal: late.signal, redirect: "error" }));
+  } catch (cause) {
+    throw notReady(reasonOf(cause), cause);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function notReady(found: string): TidemarkError {
+function notReady(found: string, cause?: unknown): TidemarkError {
   const message = `Cannot ask the instance that has this state: ${found}; try again soon`;
-  return new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
+  return new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true, cause });
 }

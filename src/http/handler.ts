@@ -29,6 +29,7 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  *     GET  /actors/:actor/:key/windows  the open windows of a key
  *     POST /topics/:topic               one JSON value or JSON lines into a topic the app reads; `?key=`
  *     GET  /topics/:topic               records, as JSON lines; `?partition=`, `?from=`, `?limit=`
+ *     GET  /explain                     what holds event time; `?actor=`, `?key=`
  *     GET  /topology                    groups, inputs, actors and internal topics
  *     GET  /openapi.json                all of this, described
  *     GET  /livez /readyz /metrics

@@ -1,4 +1,4 @@
-import { reasonOf, TidemarkError } from "../core/errors.ts";
+import { type Code, reasonOf, TidemarkError } from "../core/errors.ts";
 import type { Assignment, Membership } from "../log/log.ts";
 import type { Clock } from "./clock.ts";
 import { Moves } from "./measures.ts";
@@ -15,6 +15,13 @@ const START_WITHIN_MS = 30_000;
 /** How long an end waits for tasks that are still being taken over, in ms. What they wait for ends with the log. */
 const OPENING_MS = 3_000;
 
+/** Why a task failed last, and how often in a row without a commit in between. */
+export interface TaskFailure {
+  /** Undefined for an error that nobody has foreseen. */
+  readonly code: Code | undefined;
+  readonly times: number;
+}
+
 /** One task from its assignment to its release. */
 interface Life {
   task: Task;
@@ -23,6 +30,8 @@ interface Life {
   given: PromiseWithResolvers<void>;
   /** Whether it found its place gone, and has not committed since. */
   hasLostPlace: boolean;
+  /** Why it failed last, and how often it has since it last committed. */
+  failure: TaskFailure | undefined;
   /** Settles when it has ended, and after a release when it is closed; rejects with an error that no restart can help. */
   done: Promise<void>;
 }
@@ -93,6 +102,18 @@ export class OwnTasks {
   /** A task that is here. */
   get(name: string): Task | undefined {
     return this.#lives.get(name)?.task;
+  }
+
+  /** Why a task that is here failed last; undefined when it has not, or has committed since. */
+  failureOf(name: string): TaskFailure | undefined {
+    const life = this.#lives.get(name);
+    return life && (life.task.commits === 0 || life.task.state !== "running") ? life.failure : undefined;
+  }
+
+  /** Where the other instances can be reached that have tasks. */
+  get others(): ReadonlySet<string> {
+    const { own, addresses } = this.#assignment ?? { own: new Set(), addresses: new Map<string, string>() };
+    return new Set([...addresses].flatMap(([name, address]) => own.has(name) || address === "" ? [] : [address]));
   }
 
   /** Whether the group has given a task to this instance. */
@@ -194,6 +215,7 @@ export class OwnTasks {
       release: new AbortController(),
       given: Promise.withResolvers(),
       hasLostPlace: false,
+      failure: undefined,
       done: Promise.resolve(before),
     };
     this.#lives.set(name, life);
@@ -215,6 +237,7 @@ export class OwnTasks {
       try {
         if (!signal.aborted && !this.#stop.signal.aborted) await this.#work(task);
       } catch (error) {
+        life.failure = failureAfter(life, error);
         await task.close();
         if (!signal.aborted) await this.#judge(life, error, wait);
         if (!signal.aborted && !this.#stop.signal.aborted) {
@@ -298,4 +321,9 @@ export class OwnTasks {
     if (!this.#isFinishing || !this.#assignment) return;
     if ([...this.#lives.values()].every(({ task }) => task.state === "finished")) this.#end.resolve();
   }
+}
+
+function failureAfter({ task, failure }: Life, error: unknown): TaskFailure {
+  const times = task.commits > 0 ? 1 : (failure?.times ?? 0) + 1;
+  return { code: error instanceof TidemarkError ? error.code : undefined, times };
 }

@@ -1,7 +1,8 @@
 import type { ActorDefinition } from "../core/actor.ts";
 import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Snapshot } from "../core/fold.ts";
-import { Instances } from "../core/instance.ts";
+import { type Instance, Instances } from "../core/instance.ts";
+import { type Pending, pendingOf } from "../core/pending.ts";
 import {
   bufferedKey,
   bufferPrefix,
@@ -13,7 +14,7 @@ import {
 } from "../core/row.ts";
 import { openWindows } from "../core/waiting.ts";
 import type { WatermarkJson } from "../core/watermark.ts";
-import type { Span } from "../core/window.ts";
+import { isAligned, type Span } from "../core/window.ts";
 import type { Row, Store } from "../store/store.ts";
 import type { StoreCheckpoint } from "./changelog.ts";
 
@@ -65,23 +66,48 @@ export class ActorReader {
 
   /** The open windows of a key, the first to close first. */
   async windows(key: string): Promise<ActorState[]> {
-    if (this.#instances.keepsState) return await this.#alignedWindows(key);
+    if (this.#instances.keepsState) {
+      return (await this.#alignedRows(key)).map(({ end, value }) => this.#state(key, value, end));
+    }
+    return this.#ofRecords(key, await this.#records(key)).slice(0, WINDOWS_MAX);
+  }
+
+  /** What waits for event time of a key, the first to be due first; at most 1,000 windows and 100,000 records are looked at. */
+  async pending(key: string): Promise<Pending[]> {
+    const { prefix, keepsState, keepsRecords } = this.#instances;
+    if (isAligned(this.#actor.window)) {
+      const { sizeMs } = this.#actor.window;
+      const windows = await this.#alignedRows(key);
+      return windows.flatMap(({ end, value }) => {
+        return this.#pending(this.#instances.ofWindow(key, end - sizeMs, end), value, []);
+      });
+    }
+    const [value] = keepsState ? await this.#store.getMany([prefix + key]) : [];
+    return this.#pending(this.#instances.of(key), value, keepsRecords ? await this.#records(key) : []);
+  }
+
+  #pending(instance: Instance, value: string | undefined, rows: readonly Row[]): Pending[] {
+    this.#instances.drop(instance);
+    instance.load(value, rows);
+    return pendingOf(instance);
+  }
+
+  #records(key: string): Promise<Row[]> {
     const prefix = bufferPrefix(this.#actor.name, key);
-    const rows = await this.#store.range({ gte: prefix, lt: prefixEnd(prefix), limit: EVENTS_MAX });
-    return this.#ofRecords(key, rows).slice(0, WINDOWS_MAX);
+    return this.#store.range({ gte: prefix, lt: prefixEnd(prefix), limit: EVENTS_MAX });
   }
 
   /** Skips from one window end to the next, whatever lies between. */
-  async #alignedWindows(key: string): Promise<ActorState[]> {
+  async #alignedRows(key: string): Promise<{ readonly end: number; readonly value: string }[]> {
     const { prefix } = this.#instances;
-    const found: ActorState[] = [];
+    const found: { end: number; value: string }[] = [];
     let gte = prefix;
     while (found.length < WINDOWS_MAX) {
       const [first] = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: 1 });
       if (!first) break;
       const { time: end } = parseTimedRow(first[0], prefix);
       const [value] = await this.#store.getMany([`${prefix}${timeText(end)}!${key}`]);
-      if (value !== undefined) found.push(this.#state(key, value, end));
+      if (value !== undefined) found.push({ end, value });
       gte = prefixEnd(`${prefix}${timeText(end)}!`);
     }
     return found;

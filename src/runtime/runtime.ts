@@ -7,6 +7,8 @@ import type { Group, Topology } from "../core/topology.ts";
 import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
 import type { Clock } from "./clock.ts";
+import { type AskOthers, Explainer, type OwnReport } from "./explain/explainer.ts";
+import type { Explanation, Question } from "./explain/explanation.ts";
 import { type Layout, layOut } from "./layout.ts";
 import type { Moves } from "./measures.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
@@ -149,6 +151,20 @@ export class Runtime implements AsyncDisposable {
     }
   }
 
+  /**
+   * What moves event time and what holds it, for the whole app, one actor, or one of its keys: why a window is not closing.
+   * @param askOthers asks other instances for their {@link report}s; default: nobody is asked, and what others have is not known
+   * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_KEY_INVALID, TIDEMARK_REQUEST_INVALID
+   */
+  async explain(question: Question = {}, askOthers: AskOthers = async () => new Map()): Promise<Explanation> {
+    return await this.#explainer.explain(question, askOthers);
+  }
+
+  /** What this instance has to say to {@link explain} when another one was asked. Throws as that does. */
+  async report(question: Question = {}): Promise<OwnReport> {
+    return await this.#explainer.report(question);
+  }
+
   /** The records of a topic, as {@link readTopic} has them. @throws TIDEMARK_LOG_TOPIC_UNKNOWN */
   read(topic: string, options: ReadOptions = {}): AsyncGenerator<LogRecord & TopicPartition> {
     return readTopic(this.#settings.log, topic, options);
@@ -175,6 +191,10 @@ export class Runtime implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  get #explainer(): Explainer {
+    return new Explainer({ settings: this.#settings, layout: this.#layout, own: this.#own });
   }
 
   #newTask(name: string): Task {

@@ -10,6 +10,7 @@ import { deadLetterNotice } from "./dead-letter-notice.ts";
 import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
+import { Pace } from "./pace.ts";
 import { restore } from "./restore.ts";
 
 /** A partition is not read on while this much of it waits for another input. */
@@ -39,6 +40,8 @@ export class Task {
   /** The name of its store; part of its transactional id. */
   readonly name: string;
   readonly router: Router;
+  /** How it has gone on so far. */
+  readonly pace: Pace;
   state: TaskState = "created";
   commits = 0;
   readonly measures = new TaskMeasures();
@@ -47,7 +50,6 @@ export class Task {
   readonly #tasksOwned: () => number;
   readonly #mayEnd: () => Promise<boolean>;
   readonly #stop = new AbortController();
-  readonly #quietSince = new Map<Input, number>();
   #isFinishing = false;
   #store: Store | undefined;
   #producer: Producer | undefined;
@@ -82,6 +84,7 @@ export class Task {
     const { cacheEntries, commitBytes, development } = settings;
     const app = settings.app.name;
     this.router = new Router({ app, group, partition, partitionsOf, cacheEntries, commitBytes, development });
+    this.pace = new Pace(this.router, settings.clock);
   }
 
   /** How far its restore is; undefined while none has begun. */
@@ -92,6 +95,17 @@ export class Task {
   /** Whether it has nothing left to do at the end of all its sources, and all of it is committed. */
   get isQuiet(): boolean {
     return this.state === "finished" || this.#isFinished() && !this.router.hasProgress;
+  }
+
+  /** Whether an input is not read on, because much of it waits for another one. */
+  isPaused(input: Input): boolean {
+    return this.router.inputs.length > 1 && input.bytes > BUFFER_BYTES;
+  }
+
+  /** For how long something has been due all the time, in ms. */
+  get overdueMs(): number {
+    const now = this.#settings.clock.monotonic();
+    return Math.round(now - (this.measures.dueSince ?? now));
   }
 
   /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
@@ -122,6 +136,7 @@ export class Task {
     // What is decided now must hold for good: another start would decide otherwise.
     if (!checkpoint) await this.#commit();
     this.#reader = await log.reader(this.router.inputs.map((input) => input.position()));
+    this.pace.begin();
     this.state = "running";
   }
 
@@ -199,15 +214,17 @@ export class Task {
     const batches = await (this.#nextPoll ?? this.#poll(this.#waitMs()));
     this.#nextPoll = undefined;
     if (batches.length > 0) this.#readAhead();
+    this.pace.enter("working");
     for (const batch of batches) {
       this.router.offer(batch);
-      if (batch.records.length > 0) this.#quietSince.delete(this.router.input(batch.topic));
+      if (batch.records.length > 0) this.pace.hear(this.router.input(batch.topic));
     }
     await this.#work();
     await this.#noticeSilence();
     if (this.router.hasSteps) await this.#work();
     this.#balance();
     if (this.#isCommitDue()) await this.#commit();
+    this.pace.enter("reading");
   }
 
   #poll(waitMs: number): Promise<Batch[]> {
@@ -250,8 +267,8 @@ export class Task {
       if (!definition || !input.isEmpty || input.isAwaited) continue;
       if (this.#isFinishing) this.router.finish(input.topic);
       if (definition.idleAfterMs === undefined) continue;
-      const since = this.#quietSince.get(input);
-      if (since === undefined) this.#quietSince.set(input, now);
+      const since = this.pace.quietSince.get(input);
+      if (since === undefined) this.pace.quietSince.set(input, now);
       else if (now - since >= definition.idleAfterMs && !input.lanes[0]!.planned.isIdle) {
         // What was heard last may be as old as the silence: only the log itself knows whether there is nothing more.
         const { end } = await this.#settings.log.bounds(input);
@@ -265,7 +282,7 @@ export class Task {
   #balance(): void {
     if (this.router.inputs.length === 1) return;
     for (const input of this.router.inputs) {
-      if (input.bytes > BUFFER_BYTES) this.#reader!.pause(input);
+      if (this.isPaused(input)) this.#reader!.pause(input);
       else this.#reader!.resume(input);
     }
   }
@@ -303,6 +320,7 @@ export class Task {
   async #commit(): Promise<void> {
     const { clock, app, log } = this.#settings;
     const now = clock.monotonic();
+    this.pace.enter("committing");
     if (this.#isMarkDue(now)) {
       this.router.mark(clock.now());
       this.#marked = this.router.marks;
@@ -319,6 +337,8 @@ export class Task {
     this.#tellDeadLetters(step.outputs);
     this.commits++;
     this.#committedAt = now;
+    this.pace.look();
+    this.pace.enter("working");
     if (now - this.#trimmedAt >= TRIM_INTERVAL_MS) await this.#trim(now);
   }
 
