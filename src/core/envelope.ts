@@ -1,9 +1,11 @@
 /**
  * What travels with a record through a repartition topic, in one header: where the record came from and the watermark of
  * its source partition as it stood just before it. What an actor emitted also brings how far its task had come. Markers,
- * records without key and value, carry a watermark alone. Messages between actors carry none.
+ * records without key and value, carry a watermark alone. Messages between actors carry none. Behind that header stand those
+ * of the carrying record itself: the original key, and its own trace context.
  */
 import type { Header, LogRecord, NewRecord, TopicPartition } from "./record.ts";
+import { traceHeader } from "./trace-context.ts";
 import { watermarkFromJson, type WatermarkJson, watermarkToJson } from "./watermark.ts";
 
 const ENVELOPE = "tidemark";
@@ -79,8 +81,15 @@ export function marker({ channel, channels, watermark, isIdle }: Marker, timesta
 /** What a record of a repartition topic is; a forwarded one comes with the record as it was, at its old offset. */
 type Opened =
   | { readonly kind: "marker"; readonly marker: Marker }
-  | { readonly kind: "forwarded"; readonly about: Forwarded; readonly key: string; readonly original: LogRecord }
-  | { readonly kind: "emission"; readonly about: Emission; readonly key: string }
+  | {
+    readonly kind: "forwarded";
+    readonly about: Forwarded;
+    readonly key: string;
+    readonly original: LogRecord;
+    /** The trace context of the record that carried it. */
+    readonly carrier: Header | undefined;
+  }
+  | { readonly kind: "emission"; readonly about: Emission; readonly key: string; readonly carrier: Header | undefined }
   | { readonly kind: "message"; readonly key: string };
 
 /** Opens a record of a repartition topic; the inverse of what makes them. */
@@ -96,7 +105,9 @@ export function open(record: LogRecord): Opened {
   }
   const [source, topic, partition, offset, before] = json as [number, string, number, number, WatermarkJson];
   if (source === MESSAGE) return { kind: "message", key: decoder.decode(record.key) };
-  if (source === EMISSION) return openEmission(decoder.decode(record.key), json);
+  const own = record.headers.slice(at + 1);
+  const carrier = traceHeader(own);
+  if (source === EMISSION) return { ...openEmission(json), key: decoder.decode(record.key), carrier };
   return {
     kind: "forwarded",
     about: { source, channel: { topic, partition }, offset, before: watermarkFromJson(before) },
@@ -104,14 +115,15 @@ export function open(record: LogRecord): Opened {
     original: {
       offset,
       timestamp: record.timestamp,
-      key: record.headers[at + 1]?.[1] ?? null,
+      key: own.find(([name]) => name === ORIGINAL_KEY)?.[1] ?? null,
       value: record.value,
       headers: record.headers.slice(0, at),
     },
+    carrier,
   };
 }
 
-function openEmission(key: string, json: unknown): Opened {
+function openEmission(json: unknown): { readonly kind: "emission"; readonly about: Emission } {
   const [, source, topic, partition, before, watermark] = json as [
     number,
     number,
@@ -126,5 +138,5 @@ function openEmission(key: string, json: unknown): Opened {
     before: watermarkFromJson(before),
     watermark: watermarkFromJson(watermark),
   };
-  return { kind: "emission", about, key };
+  return { kind: "emission", about };
 }

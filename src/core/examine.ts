@@ -8,9 +8,10 @@ import { partitionFor } from "./hash.ts";
 import type { Input, Lane } from "./input.ts";
 import type { Instance } from "./instance.ts";
 import { keyFault } from "./key.ts";
-import type { LogRecord } from "./record.ts";
+import type { Header, LogRecord } from "./record.ts";
 import type { TopicDefinition, TopicSource } from "./source.ts";
 import type { ActorDelivery, Delivery, Group, PassDelivery } from "./topology.ts";
+import type { TraceContext } from "./trace-context.ts";
 import type { Channel } from "./watermark.ts";
 import type { Span } from "./window.ts";
 
@@ -69,6 +70,10 @@ export class Step {
   next = 0;
   /** The task's watermark after it. */
   watermark = -Infinity;
+  /** The record's own trace context, if that is sampled; found out when it is processed. */
+  trace: TraceContext | undefined = undefined;
+  /** That of the record which carried it through a repartition topic, where there is one. */
+  carrier: Header | undefined = undefined;
 
   constructor(
     lane: Lane,
@@ -186,14 +191,17 @@ function examineForwarded(input: Input, head: LogRecord): Step {
       return new Step(input.aside, head, head.timestamp, -Infinity, -Infinity, [work]);
     }
     case "emission": {
-      const { about: { source, channel, before, watermark }, key } = opened;
+      const { about: { source, channel, before, watermark }, key, carrier } = opened;
       const lane = input.lane(channel);
-      const record = { ...head, headers: [] };
+      const record = { ...head, headers: carrier ? [carrier] : [] };
       const works = [workOf(lane, record, sourceOf(input, source), key, emittedValue(head), head.timestamp)];
       return new Step(lane, record, head.timestamp, before, watermark, works);
     }
-    case "forwarded":
-      return examineOriginal(input, opened.original, opened.key, opened.about);
+    case "forwarded": {
+      const step = examineOriginal(input, opened.original, opened.key, opened.about);
+      step.carrier = opened.carrier;
+      return step;
+    }
   }
 }
 

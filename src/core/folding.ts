@@ -3,7 +3,8 @@ import { type Code, reasonOf, TidemarkError } from "./errors.ts";
 import type { Effect, Event, Snapshot } from "./fold.ts";
 import type { Instance } from "./instance.ts";
 import type { Moment, Publishing } from "./publishing.ts";
-import { afterEffects, NO_TIMERS, reconciled } from "./timers.ts";
+import { afterEffects, NO_TIMERS, reconciled, type Timer } from "./timers.ts";
+import { causesOf, NO_CAUSES, withCause } from "./trace-context.ts";
 import { isAligned, type WindowClose, type WindowUpdate } from "./window.ts";
 
 /** How many events an actor may send to itself at one moment. */
@@ -43,12 +44,13 @@ export function foldEvent(instance: Instance, event: Event, at: Moment, publishe
 }
 
 /** A machine that is done leaves nothing behind: the next event of its key starts a new one. */
-function settle(instance: Instance, snapshot: Snapshot, isDone: boolean, { time, floor }: Moment): void {
+function settle(instance: Instance, snapshot: Snapshot, isDone: boolean, at: Moment): void {
   if (isDone) return instance.forget();
   instance.snapshot = snapshot;
+  if (at.trace !== undefined && instance.window) instance.causes = withCause(instance.causes, at.trace);
   if (!instance.home.folder.isTimed) return;
-  instance.clock = Math.max(instance.clock, time);
-  if (effects.length > 0) instance.timers = afterEffects(instance.timers, effects, instance.clock, floor);
+  instance.clock = Math.max(instance.clock, at.time);
+  if (effects.length > 0) instance.timers = afterEffects(instance.timers, effects, instance.clock, at);
   if (!instance.isBehind) return;
   instance.isBehind = false;
   instance.timers = reconciled(instance.timers, instance.home.folder, snapshot, instance.clock);
@@ -72,8 +74,17 @@ function foldOwnEvents(instance: Instance, folded: Snapshot): Snapshot {
 export function closeWindow(instance: Instance, at: number, publisher: Publishing): Failure | undefined {
   const window = instance.window!;
   const event: WindowClose = { type: "window.close", window, at };
-  const time = window.end - 1;
-  return foldEvent(instance, event, { time, floor: time }, publisher);
+  return foldOwn(instance, event, publisher);
+}
+
+/** Folds what a window gets from nobody: it goes back to all that was folded into the window. */
+function foldOwn(instance: Instance, event: WindowClose | WindowUpdate, publisher: Publishing): Failure | undefined {
+  const { tracing } = publisher;
+  const time = event.window.end - 1;
+  const outer = tracing.enterLater(event.type, instance, instance.causes);
+  const failure = foldEvent(instance, event, { time, floor: time }, publisher);
+  tracing.leave(outer, undefined, failure?.reason);
+  return failure;
 }
 
 /** Sends a windowed actor an early update, and sets the next one. */
@@ -81,8 +92,7 @@ export function updateWindow(instance: Instance, publisher: Publishing): Failure
   const window = instance.window!;
   const at = instance.update;
   const event: WindowUpdate = { type: "window.update", window, at };
-  const time = window.end - 1;
-  const failure = foldEvent(instance, event, { time, floor: time }, publisher);
+  const failure = foldOwn(instance, event, publisher);
   if (instance.snapshot !== undefined) instance.update = nextUpdate(instance, at);
   return failure;
 }
@@ -97,18 +107,22 @@ export function nextUpdate({ window: span, home }: Instance, after: number): num
 }
 
 /** Takes a timer out and does what it is for. */
-export function fireTimer(
-  instance: Instance,
-  timer: Instance["timers"][number],
-  publisher: Publishing,
-): Failure | undefined {
-  const { id, due, event, to, floor = due } = timer;
+export function fireTimer(instance: Instance, timer: Timer, publisher: Publishing): Failure | undefined {
   instance.timers = instance.timers.filter((one) => one !== timer);
   if (instance.timers.length === 0) instance.timers = NO_TIMERS;
-  const at = { time: due, floor };
+  const { tracing } = publisher;
+  const causes = timer.trace === undefined ? NO_CAUSES : causesOf(timer.trace);
+  const outer = tracing.enterLater("timer", instance, causes);
+  const failure = foldTimer(instance, timer, publisher);
+  tracing.leave(outer, undefined, failure?.reason);
+  return failure;
+}
+
+function foldTimer(instance: Instance, timer: Timer, publisher: Publishing): Failure | undefined {
+  const { id, due, event, to, floor = due, trace, hops = 0 } = timer;
   if (!to) {
     instance.clock = Math.max(instance.clock, due);
-    return foldEvent(instance, event, at, publisher);
+    return foldEvent(instance, event, { time: due, floor, trace, hops: hops + 1 }, publisher);
   }
   try {
     publisher.send([publisher.messageTo(to, event, due)]);

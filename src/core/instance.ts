@@ -6,6 +6,7 @@ import { type Held, heldFromJson } from "./held.ts";
 import { parseTimedRow, rowPrefix, timeText } from "./row.ts";
 import { type Content, contentOf } from "./content.ts";
 import { NO_TIMERS, reconciled, type Timers } from "./timers.ts";
+import { type Causes, NO_CAUSES, type TraceContext } from "./trace-context.ts";
 import { isAligned, type Span } from "./window.ts";
 
 /** What a row's value begins with: the format of the row itself. */
@@ -22,6 +23,8 @@ interface Extra {
   readonly u?: number;
   /** How many timers it has fired after the end of its sources. */
   readonly f?: number;
+  /** What its window goes back to: how many trace contexts were dropped, and those that were not. */
+  readonly l?: readonly [dropped: number, ...contexts: TraceContext[]];
 }
 
 /** What an actor's row says. */
@@ -55,6 +58,8 @@ export class Instance {
   indexed = Infinity;
   /** How many timers it has fired after the end of all its sources, since its last record. */
   lastFirings = 0;
+  /** The sampled records that were folded into its window. */
+  causes: Causes = NO_CAUSES;
   /** Whether its rows have been looked for in the store. */
   isLoaded = false;
   /** Whether the store has a row for it. */
@@ -119,6 +124,7 @@ export class Instance {
     this.timers = NO_TIMERS;
     this.clock = this.seen = -Infinity;
     this.update = Infinity;
+    this.causes = NO_CAUSES;
   }
 
   /** The value of its row, null when it has no state. */
@@ -127,13 +133,16 @@ export class Instance {
     const { definition, folder } = this.home;
     const state = folder.encode(this.snapshot);
     const json = [ROW_FORMAT, this.isBehind ? this.#version : definition.version, state];
-    if (this.clock === -Infinity && this.seen === -Infinity && this.update === Infinity) return JSON.stringify(json);
+    const hasExtra = this.clock !== -Infinity || this.seen !== -Infinity || this.update !== Infinity ||
+      this.causes !== NO_CAUSES;
+    if (!hasExtra) return JSON.stringify(json);
     const extra: Extra = {
       ...(this.clock !== -Infinity && { c: this.clock }),
       ...(this.seen !== -Infinity && { s: this.seen }),
       ...(this.timers.length > 0 && { t: this.timers }),
       ...(this.update !== Infinity && { u: this.update }),
       ...(this.lastFirings > 0 && { f: this.lastFirings }),
+      ...(this.causes !== NO_CAUSES && { l: [this.causes.dropped, ...this.causes.contexts] }),
     };
     return JSON.stringify([...json, extra]);
   }
@@ -144,13 +153,17 @@ export class Instance {
     this.#bytesHeld = this.buffer?.bytes ?? 0;
   }
 
-  #take({ snapshot, version, extra: { c, s, t, u, f } }: Row): void {
+  #take({ snapshot, version, extra: { c, s, t, u, f, l } }: Row): void {
     this.snapshot = snapshot;
     this.clock = c ?? -Infinity;
     this.seen = s ?? -Infinity;
     this.update = u ?? Infinity;
     this.lastFirings = f ?? 0;
     this.timers = t ?? NO_TIMERS;
+    if (l) {
+      const [dropped, ...contexts] = l;
+      this.causes = { contexts, dropped };
+    }
     this.#version = version;
   }
 

@@ -99,7 +99,7 @@ export class Intake {
   /** @param isBuried whether the record is a dead letter already */
   #fold(instance: Instance, event: Event, step: Step, isBuried = false): Outcome {
     const { actors, publisher } = this.#options;
-    const { snapshot: before, clock, seen, timers } = instance;
+    const { snapshot: before, clock, seen, timers, causes } = instance;
     const { time } = step;
     const failure = foldEvent(instance, event, step, publisher);
     if (!failure) {
@@ -109,7 +109,7 @@ export class Intake {
       if (isNew) instance.update = nextUpdate(instance, instance.window.start);
     }
     const isSame = instance.snapshot === before && instance.clock === clock && instance.seen === seen &&
-      instance.timers === timers;
+      instance.timers === timers && instance.causes === causes;
     if (!isSame) actors.noteChange(instance, before !== undefined);
     if (!failure) return "folded";
     return isBuried ? "dead" : this.#bury(step, failure);

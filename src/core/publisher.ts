@@ -6,6 +6,7 @@ import type { Instance } from "./instance.ts";
 import { keyFault } from "./key.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Moment, Output, Publishing } from "./publishing.ts";
+import type { Tracing } from "./tracing.ts";
 import { type ActorDelivery, emitterName, type Group, internal } from "./topology.ts";
 import type { Address } from "./address.ts";
 
@@ -14,16 +15,19 @@ interface PublisherOptions {
   readonly group: Group;
   readonly partition: number;
   readonly outbox: Outbox;
+  readonly tracing: Tracing;
   /** Before which time an actor emits nothing any more. */
   readonly outputWatermark: (actor: string) => number;
 }
 
 /** Turns what actors emit and send into records. */
 export class Publisher implements Publishing {
+  readonly tracing: Tracing;
   readonly #options: PublisherOptions;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.tracing = options.tracing;
   }
 
   /** The records for the effects of a fold. Throws what makes one of them impossible. */
@@ -54,7 +58,8 @@ export class Publisher implements Publishing {
   }
 
   send(outputs: readonly Output[]): void {
-    for (const { topic, key, record } of outputs) this.#options.outbox.add(topic, key, record);
+    const { outbox } = this.#options;
+    for (const { topic, key, record } of outputs) outbox.add(topic, key, this.tracing.carried(topic, record));
   }
 
   #emit(instance: Instance, event: Emitted, at: Moment, outputs: Output[]): void {

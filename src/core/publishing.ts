@@ -2,6 +2,8 @@ import type { Address } from "./address.ts";
 import type { Effect, Event } from "./fold.ts";
 import type { Instance } from "./instance.ts";
 import type { NewRecord } from "./record.ts";
+import type { TraceContext } from "./trace-context.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** A record on its way to a topic, to the partition of a key. */
 export interface Output {
@@ -14,10 +16,16 @@ export interface Output {
 export interface Moment {
   readonly time: number;
   readonly floor: number;
+  /** The sampled record that it goes back to. */
+  readonly trace?: TraceContext | undefined;
+  /** How many timers have fired in between. */
+  readonly hops?: number;
 }
 
 /** What publishes the effects of a fold. */
 export interface Publishing {
+  /** What of it is traced. */
+  readonly tracing: Tracing;
   readonly outputsOf: (instance: Instance, effects: readonly Effect[], at: Moment) => Output[];
   readonly done: (instance: Instance, output: unknown, at: Moment) => Output[];
   readonly messageTo: (to: Address, event: Event, time: number) => Output;

@@ -1,7 +1,7 @@
 import { type Checkpoint, checkShape, shapeOf } from "./checkpoint.ts";
 import type { ClosedWindow } from "./closed-windows.ts";
-import { forward } from "./envelope.ts";
-import type { Step, Work } from "./examine.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { Step } from "./examine.ts";
 import { type Holder, holdersOf } from "./holder.ts";
 import { heldFromJson, type HeldJson, heldToJson } from "./held.ts";
 import { Input } from "./input.ts";
@@ -15,8 +15,10 @@ import { Plan } from "./plan.ts";
 import { Publisher } from "./publisher.ts";
 import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
 import { findTakers } from "./takers.ts";
-import { type Counts, type DeadTally, type Outcome, Tally } from "./tally.ts";
-import { type ActorDelivery, type Delivery, type Group, internal, receiver } from "./topology.ts";
+import { type DeadTally, Tally } from "./tally.ts";
+import { type Tracer, untraced } from "./tracer.ts";
+import { Tracing } from "./tracing.ts";
+import type { Group } from "./topology.ts";
 import { Undelivered } from "./undelivered.ts";
 import { type Channel, watermarkFromJson, watermarkToJson } from "./watermark.ts";
 import { closeDelayMs } from "./window.ts";
@@ -33,6 +35,8 @@ interface RouterOptions {
   readonly commitBytes: number;
   /** Fold twice on frozen state and compare. */
   readonly development: boolean;
+  /** Makes spans of what is sampled. Default: none are made, and contexts go out as they came in. */
+  readonly tracer?: Tracer;
 }
 
 /**
@@ -75,11 +79,11 @@ export class Router {
   readonly #ownWork: OwnWork;
   readonly #intake: Intake;
   readonly #plan: Plan;
+  readonly #deliveries: Deliveries;
   readonly #marks: Marks;
   #sequence = 0;
   #watermark = -Infinity;
   #hasProgress = false;
-  readonly #counts = new Map<Delivery, Counts>();
   /** How much of what was due has been done for the step at hand. */
   #dueDone = 0;
 
@@ -89,14 +93,16 @@ export class Router {
     this.inputs = group.inputs.map((plan) => new Input(plan, partition));
     this.#plan = new Plan(this.inputs, group);
     const outbox = this.#outbox = new Outbox(partitionsOf);
-    const undelivered = this.#undelivered = new Undelivered(app, partition, outbox);
+    const tracing = new Tracing(options.tracer ?? untraced);
+    const undelivered = this.#undelivered = new Undelivered(app, partition, outbox, tracing);
     const outputWatermark = (actor: string) => this.#outputWatermark(actor);
-    const publisher = new Publisher({ app, group, partition, outbox, outputWatermark });
+    const publisher = new Publisher({ app, group, partition, outbox, tracing, outputWatermark });
     this.#marks = new Marks({ app, group, partition, partitionsOf, inputs: this.inputs, outbox, outputWatermark });
     const actors = this.#actors = new LiveActors(group.actors, options.cacheEntries, options.development);
     const isFull = () => this.#isFull();
     const ownWork = this.#ownWork = new OwnWork({ actors, publisher, undelivered, isFull });
-    this.#intake = new Intake({ actors, publisher, undelivered, ownWork });
+    const intake = this.#intake = new Intake({ actors, publisher, undelivered, ownWork });
+    this.#deliveries = new Deliveries({ app, intake, outbox, undelivered, tally: this.tally, tracing });
   }
 
   /** The task's watermark after what was processed. */
@@ -339,50 +345,8 @@ export class Router {
    */
   #process(step: Step): boolean {
     if (!this.#intake.prepare(step, this.#watermark)) return false;
-    if (step.failure) {
-      this.#undelivered.bury({ record: step.record!, from: step.lane }, step.failure);
-      this.tally.of(undefined, step.lane.topic).dead++;
-    }
-    for (const work of step.works) {
-      const outcome = this.#do(work, step);
-      this.#countsOf(work.delivery, step.lane.topic)[outcome]++;
-    }
+    this.#deliveries.make(step, this.#watermark);
     return true;
-  }
-
-  #countsOf(delivery: Delivery, topic: string): Counts {
-    let counts = this.#counts.get(delivery);
-    if (!counts) this.#counts.set(delivery, counts = this.tally.of(receiver(delivery), topic));
-    return counts;
-  }
-
-  #do(work: Work, step: Step): Outcome {
-    switch (work.kind) {
-      case "filtered":
-        return "filtered";
-      case "forward":
-        this.#forward(work.key, work.delivery as ActorDelivery, step);
-        return "forwarded";
-      case "pass":
-        this.#pass(work, step);
-        return "forwarded";
-      case "dead":
-        this.#undelivered.bury({ record: step.record!, from: step.lane }, work.failure!);
-        return "dead";
-      case "fold":
-      case "keep":
-        return this.#intake.take(work, work.delivery as ActorDelivery, step, this.#watermark);
-    }
-  }
-
-  #forward(key: string, { actor, source }: ActorDelivery, { record, lane, before }: Step): void {
-    const about = { source, channel: lane, offset: record!.offset, before };
-    this.#outbox.add(internal.repartition(this.#options.app, actor.name), key, forward(record!, key, about));
-  }
-
-  #pass({ key, delivery, content }: Work, { time }: Step): void {
-    if (delivery.kind !== "pass") return;
-    this.#outbox.add(delivery.forward.to.name, key, { key, value: content as string, timestamp: time });
   }
 
   /** Does what is due, at most so much of it for the step at hand. Answers why it stopped before it was through. */

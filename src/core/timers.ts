@@ -1,5 +1,6 @@
 import type { Address } from "./address.ts";
 import type { Effect, Event, Folder, Snapshot } from "./fold.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** An alarm of one actor: at `due`, in ms of event time, the event goes to the actor itself, or `to` another. */
 export interface Timer {
@@ -9,12 +10,26 @@ export interface Timer {
   readonly to?: Address;
   /** What decides whether its outputs are late for others, where that is later than `due`: a late record has set it. */
   readonly floor?: number;
+  /** The sampled record that has set it, and how many timers have fired between that and this one. */
+  readonly trace?: TraceContext;
+  readonly hops?: number;
+}
+
+/** What sets a timer. */
+interface Origin {
+  /** What decided whether it was late. */
+  readonly floor: number;
+  readonly trace?: TraceContext | undefined;
+  readonly hops?: number;
 }
 
 /** The timers of one actor, in the order in which they were set. */
 export type Timers = readonly Timer[];
 
 export const NO_TIMERS: Timers = [];
+
+/** So many timers in a row, each set by the one before, belong to one trace: one that is always set again would never end it. */
+const HOPS_MAX = 16;
 
 /** The timer that fires first; of those due at one time the one that was set first. */
 export function nextTimer(timers: Timers): Timer | undefined {
@@ -25,9 +40,11 @@ export function nextTimer(timers: Timers): Timer | undefined {
 
 /**
  * The timers after a fold at a time: one that is set again replaces the one that was pending.
- * @param floor what decided whether that which was folded was late
+ * @param of what was folded
  */
-export function afterEffects(timers: Timers, effects: readonly Effect[], time: number, floor: number): Timers {
+export function afterEffects(timers: Timers, effects: readonly Effect[], time: number, of: Origin): Timers {
+  const { floor, trace, hops = 0 } = of;
+  const origin = trace !== undefined && hops <= HOPS_MAX && { trace, ...(hops > 0 && { hops }) };
   let next = timers;
   for (const effect of effects) {
     if (effect.kind !== "schedule" && effect.kind !== "cancel") continue;
@@ -36,7 +53,7 @@ export function afterEffects(timers: Timers, effects: readonly Effect[], time: n
     if (effect.kind === "schedule") {
       const { delayMs, event, to } = effect;
       const due = time + delayMs;
-      others.push({ id, due, event, ...(to && { to }), ...(floor > due && { floor }) });
+      others.push({ id, due, event, ...(to && { to }), ...(floor > due && { floor }), ...origin });
       next = others;
     } else if (others.length < next.length) next = others;
   }

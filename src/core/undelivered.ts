@@ -5,6 +5,8 @@ import type { Outbox } from "./outbox.ts";
 import type { LogRecord, TopicPartition } from "./record.ts";
 import { DeadTally } from "./tally.ts";
 import { internal } from "./topology.ts";
+import { headerOf } from "./trace-context.ts";
+import type { Tracing } from "./tracing.ts";
 import type { Span } from "./window.ts";
 
 /** A record, and where it was read. */
@@ -20,15 +22,18 @@ export class Undelivered {
   readonly #topic: string;
   readonly #partition: number;
   readonly #outbox: Outbox;
+  readonly #tracing: Tracing;
 
-  constructor(app: string, partition: number, outbox: Outbox) {
+  constructor(app: string, partition: number, outbox: Outbox, tracing: Tracing) {
     this.#topic = internal.deadLetters(app);
     this.#partition = partition;
     this.#outbox = outbox;
+    this.#tracing = tracing;
   }
 
   bury({ record, from }: Found, failure: Failure): void {
     this.tally.add(failure);
+    this.#tracing.fail(failure.reason);
     this.#outbox.add(this.#topic, failure.key ?? "", deadLetter(record, from, failure));
   }
 
@@ -37,7 +42,8 @@ export class Undelivered {
     const state = instance.encode();
     const value = state === null ? null : new TextEncoder().encode(state);
     const timestamp = instance.window ? instance.window.end - 1 : Math.max(instance.clock, 0);
-    const record = { offset: -1, timestamp, key: null, value, headers: [] };
+    const cause = instance.causes.contexts.at(-1);
+    const record = { offset: -1, timestamp, key: null, value, headers: cause === undefined ? [] : [headerOf(cause)] };
     this.bury({ record, from: { topic: instance.home.definition.name, partition: this.#partition } }, failure);
   }
 

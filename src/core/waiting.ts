@@ -9,6 +9,9 @@ import { Instance } from "./instance.ts";
 import { firstSession, lastTime } from "./next.ts";
 import type { Publishing } from "./publishing.ts";
 import { nextTimer } from "./timers.ts";
+import { type Causes, causesOf, contextOf } from "./trace-context.ts";
+import { untraced } from "./tracer.ts";
+import { Tracing } from "./tracing.ts";
 import type { EventWindow, Span } from "./window.ts";
 
 /** What records that waited are folded with. */
@@ -157,16 +160,32 @@ export function pruneVersions({ home, buffer }: Instance, watermark: number): vo
 
 function foldEntry(instance: Instance, entry: Entry, time: number, acting: Acting): void {
   const { content } = entry;
-  deliver(instance, "problem" in content ? content.problem : content.of as Event, entry, time, acting);
+  const event = "problem" in content ? content.problem : content.of as Event;
+  deliver(instance, event, entry, time, { deed: "fold", causes: causesOf(contextOf(entry.record.headers)) }, acting);
+}
+
+/** As what the fold of an event is traced. */
+interface Traced {
+  readonly deed: "fold" | "join";
+  readonly causes: Causes;
 }
 
 /** Folds an event that an entry has led to; or buries the entry, when there is a problem instead or the fold fails. */
-function deliver(instance: Instance, event: Event | string, entry: Entry, time: number, acting: Acting): void {
-  const failure = typeof event === "string"
-    ? eventFailure(instance, event)
-    : foldEvent(instance, event, { time, floor: time }, acting.publisher);
+function deliver(
+  instance: Instance,
+  event: Event | string,
+  entry: Entry,
+  time: number,
+  { deed, causes }: Traced,
+  acting: Acting,
+): void {
+  const { publisher } = acting;
+  const outer = publisher.tracing.enterLater(deed, instance, causes);
+  const at = { time, floor: time, trace: causes.contexts.at(-1) };
+  const failure = typeof event === "string" ? eventFailure(instance, event) : foldEvent(instance, event, at, publisher);
   if (failure) acting.bury(entry, failure);
   else noteRecord(instance, time);
+  publisher.tracing.leave(outer, failure ? "dead" : "folded");
 }
 
 /** Notes when an actor that expires had a record. */
@@ -177,9 +196,12 @@ export function noteRecord(instance: Instance, time: number): void {
 
 function sendMessage(instance: Instance, message: Message, time: number, acting: Acting): void {
   const { left, right } = message;
-  const entry = (left && right ? (right.time > left.time ? right : left) : left ?? right)!;
+  const isRightLater = !left || right !== undefined && right.time > left.time;
+  const [earlier, entry] = isRightLater ? [left, right!] : [right, left];
   const made = messageEvent(instance, message, entry, time);
-  if (made !== undefined) deliver(instance, made, entry, time, acting);
+  if (made === undefined) return;
+  const causes = causesOf(earlier && contextOf(earlier.record.headers), contextOf(entry.record.headers));
+  deliver(instance, made, entry, time, { deed: "join", causes }, acting);
 }
 
 function messageEvent(
@@ -281,6 +303,7 @@ export function openWindows(instance: Instance): readonly Instance[] {
 /** Folds that are only looked at. */
 const NOBODY: Acting = {
   publisher: {
+    tracing: new Tracing(untraced),
     outputsOf: () => [],
     done: () => [],
     messageTo: ({ actor, key }) => ({ topic: actor, key, record: { key: null, value: null, timestamp: 0 } }),

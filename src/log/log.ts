@@ -134,6 +134,8 @@ export interface Membership {
 
 /** A log. All methods throw TIDEMARK_LOG_CLOSED after {@link close}. */
 export interface Log extends AsyncDisposable {
+  /** What kind of log it is, as telemetry names messaging systems. Default "tidemark". */
+  readonly system?: string;
   /** Creates the topics that do not exist yet; existing ones stay as they are, but for the partitions of those that grow. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
   /** The number of partitions of each topic that exists; a topic that does not is absent. All topics without `names`. */

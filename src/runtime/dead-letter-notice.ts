@@ -1,8 +1,16 @@
 import type { Code } from "../core/errors.ts";
+import type { Commit } from "../core/router.ts";
+import { internal } from "../core/topology.ts";
 import type { NewRecord } from "../log/log.ts";
 import type { Notice } from "./notice.ts";
 
 const decoder = new TextDecoder();
+
+/** What an operator is told of the dead letters among what a task of an app commits. */
+export function deadLetterNotices(outputs: Commit["outputs"], app: string, task: string): Notice[] {
+  const own = outputs.filter(({ topic }) => topic === internal.deadLetters(app));
+  return own.flatMap(({ records }) => records.map((record) => deadLetterNotice(record, task)));
+}
 
 /** What an operator is told of a dead letter: why it is one and where it came from; nothing of what is in it. */
 export function deadLetterNotice({ headers = [] }: NewRecord, task?: string): Notice {

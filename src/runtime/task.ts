@@ -1,17 +1,18 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
-import { type Commit, Router } from "../core/router.ts";
-import { type Group, internal } from "../core/topology.ts";
+import { Router } from "../core/router.ts";
+import type { Group } from "../core/topology.ts";
 import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit, topicsAhead } from "./commit.ts";
-import { deadLetterNotice } from "./dead-letter-notice.ts";
+import { deadLetterNotices } from "./dead-letter-notice.ts";
 import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { Pace } from "./pace.ts";
 import { restore } from "./restore.ts";
+import { type Polled, type Spans, spansOf } from "./tracing.ts";
 
 /** A partition is not read on while this much of it waits for another input. */
 const BUFFER_BYTES = 8 * 1_048_576;
@@ -55,6 +56,10 @@ export class Task {
   #producer: Producer | undefined;
   #progress: RestoreProgress | undefined;
   #reader: Reader | undefined;
+  /** Undefined while nobody traces. */
+  readonly #spans: Spans | undefined;
+  /** What the turn at hand has polled, if that is sampled. */
+  #polled: Polled | undefined;
   /** The next poll, where it was begun ahead of its turn. */
   #nextPoll: Promise<Batch[]> | undefined;
   #committedAt = -Infinity;
@@ -83,7 +88,10 @@ export class Task {
     this.#mayEnd = mayEnd;
     const { cacheEntries, commitBytes, development } = settings;
     const app = settings.app.name;
-    this.router = new Router({ app, group, partition, partitionsOf, cacheEntries, commitBytes, development });
+    const tracer = this.#spans = spansOf({ app, system: settings.log.system ?? "tidemark" });
+    const tracing = tracer && { tracer };
+    const bounds = { cacheEntries, commitBytes };
+    this.router = new Router({ app, group, partition, partitionsOf, ...bounds, development, ...tracing });
     this.pace = new Pace(this.router, settings.clock);
   }
 
@@ -214,6 +222,14 @@ export class Task {
     const batches = await (this.#nextPoll ?? this.#poll(this.#waitMs()));
     this.#nextPoll = undefined;
     if (batches.length > 0) this.#readAhead();
+    this.#polled = this.#spans?.polled(this.name, batches);
+    if (!this.#polled) return await this.#take(batches);
+    await this.#polled.during(() => this.#take(batches));
+    this.#polled = undefined;
+  }
+
+  /** Processes what was polled, and what is due; commits when it is time to. */
+  async #take(batches: readonly Batch[]): Promise<void> {
     this.pace.enter("working");
     for (const batch of batches) {
       this.router.offer(batch);
@@ -318,7 +334,7 @@ export class Task {
   }
 
   async #commit(): Promise<void> {
-    const { clock, app, log } = this.#settings;
+    const { clock, app, log, onNotice } = this.#settings;
     const now = clock.monotonic();
     this.pace.enter("committing");
     if (this.#isMarkDue(now)) {
@@ -331,25 +347,16 @@ export class Task {
     const place = { group: app.name, changelog, partition };
     const target = { ...place, log, ahead: this.#ahead, producer: this.#producer!, store: this.#store! };
     const step = this.router.collect();
-    await commit(step, target, clock.now());
+    const write = () => commit(step, target, clock.now());
+    await (this.#polled ? this.#polled.commit(write) : write());
     this.measures.noteCommit(clock.monotonic() - now, this.router.inputs, clock.now());
     this.router.settle();
-    this.#tellDeadLetters(step.outputs);
+    for (const notice of deadLetterNotices(step.outputs, app.name, this.name)) onNotice(notice);
     this.commits++;
     this.#committedAt = now;
     this.pace.look();
     this.pace.enter("working");
     if (now - this.#trimmedAt >= TRIM_INTERVAL_MS) await this.#trim(now);
-  }
-
-  #tellDeadLetters(outputs: Commit["outputs"]): void {
-    const { app, onNotice } = this.#settings;
-    const topic = internal.deadLetters(app.name);
-    for (const output of outputs) {
-      if (output.topic === topic) {
-        for (const record of output.records) onNotice(deadLetterNotice(record, this.name));
-      }
-    }
   }
 
   /** What came through a repartition topic is not needed there any more. */

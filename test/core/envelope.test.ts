@@ -33,7 +33,7 @@ test("a forwarded record comes out as it was, byte for byte, with where it came 
     const forwarded = { ...about, offset: original.offset };
     const written = forward(original, key, forwarded);
     assert.deepEqual([written.key, written.timestamp], [key, original.timestamp]);
-    assert.deepEqual(open(logged(written)), { kind: "forwarded", about: forwarded, key, original });
+    assert.deepEqual(open(logged(written)), { kind: "forwarded", about: forwarded, key, original, carrier: undefined });
   }));
 });
 
@@ -43,7 +43,17 @@ test("a record that was forwarded before can be forwarded again", () => {
     const once = logged(forward(original, first, about));
     const twice = open(logged(forward(once, second, { ...about, offset: once.offset })));
     assert.ok(twice.kind === "forwarded" && twice.key === second);
-    assert.deepEqual(open(twice.original), { kind: "forwarded", about, key: first, original });
+    assert.deepEqual(open(twice.original), { kind: "forwarded", about, key: first, original, carrier: undefined });
+  }));
+});
+
+test("the trace context of the carrying record stands beside those that the record had itself", () => {
+  fc.assert(fc.property(record, text, bytes, (original, key, context) => {
+    const about = { source: 0, channel: { topic: "views", partition: 0 }, offset: original.offset, before: 1 };
+    const carrier = ["traceparent", context] as const;
+    const written = forward(original, key, about);
+    const opened = open(logged({ ...written, headers: [...written.headers!, carrier] }));
+    assert.deepEqual(opened, { kind: "forwarded", about, key, original, carrier });
   }));
 });
 

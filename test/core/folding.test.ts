@@ -7,6 +7,8 @@ import { closeWindow, foldEvent } from "../../src/core/folding.ts";
 import { Instances } from "../../src/core/instance.ts";
 import { Outbox } from "../../src/core/outbox.ts";
 import { Publisher } from "../../src/core/publisher.ts";
+import { untraced } from "../../src/core/tracer.ts";
+import { Tracing } from "../../src/core/tracing.ts";
 import { topic } from "../../src/core/topic.ts";
 import { tumbling, type WindowClose } from "../../src/core/window.ts";
 import { anything } from "./sums.ts";
@@ -69,7 +71,14 @@ function newInstance(definition = plain) {
     listeners: new Map(),
     inboxes: new Set<string>(),
   };
-  const publisher = new Publisher({ app: "shop", group, partition: 0, outbox, outputWatermark: () => -Infinity });
+  const publisher = new Publisher({
+    app: "shop",
+    group,
+    partition: 0,
+    outbox,
+    tracing: new Tracing(untraced),
+    outputWatermark: () => -Infinity,
+  });
   const sent = () =>
     outbox.take().flatMap(({ topic, records }) =>
       records.map(({ key, value, timestamp }) => [topic, key, JSON.parse(value as string), timestamp])

@@ -39,6 +39,7 @@ export async function kafkaLog(options: KafkaOptions): Promise<Log> {
 }
 
 class KafkaLog implements Log {
+  readonly system = "kafka";
   /** For everything that neither waits for news nor is part of a transaction. */
   readonly #cluster: Cluster;
   readonly #appender: Appender;

@@ -1,0 +1,238 @@
+/**
+ * Spans through the OpenTelemetry API: those of records that were sampled, and one for each batch that is polled. Who
+ * registers a tracer provider decides where they go; without one nothing of this is used.
+ */
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Link,
+  ProxyTracerProvider,
+  ROOT_CONTEXT,
+  type Span as ApiSpan,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Tracer as ApiTracer,
+} from "@opentelemetry/api";
+import type { Code } from "../core/errors.ts";
+import type { Batch, Header, TopicPartition } from "../core/record.ts";
+import type { Outcome } from "../core/tally.ts";
+import { type Causes, headerOf, type TraceContext } from "../core/trace-context.ts";
+import type { Deed, Doer, Span, Tracer } from "../core/tracer.ts";
+import { ATTRIBUTES } from "./semantic-conventions.ts";
+
+const NAME = "tidemark";
+
+const decoder = new TextDecoder();
+
+/** Whose spans they are. */
+interface SpansOf {
+  /** The app, which is the name of its consumer group, too. */
+  readonly app: string;
+  /** The kind of log, as the conventions name messaging systems. */
+  readonly system: string;
+}
+
+/** What makes the spans of an app; undefined when nobody has registered a tracer provider. */
+export function spansOf(of: SpansOf): Spans | undefined {
+  const provider = trace.getTracerProvider();
+  const isRegistered = !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined;
+  return isRegistered ? new Spans(provider.getTracer(NAME), of) : undefined;
+}
+
+/** Makes the spans of an app. */
+export class Spans implements Tracer {
+  readonly #tracer: ApiTracer;
+  readonly #common: Attributes;
+  readonly #group: string;
+
+  constructor(tracer: ApiTracer, { app, system }: SpansOf) {
+    this.#tracer = tracer;
+    this.#common = { [ATTRIBUTES.system]: system };
+    this.#group = app;
+  }
+
+  receive({ topic, partition }: TopicPartition, offset: number | undefined, parent: TraceContext): Span {
+    const attributes = {
+      ...this.#operation("receive", "receive", topic),
+      [ATTRIBUTES.partition]: String(partition),
+      [ATTRIBUTES.consumerGroup]: this.#group,
+      ...(offset !== undefined && { [ATTRIBUTES.offset]: offset }),
+    };
+    return this.#begin(`receive ${topic}`, SpanKind.CONSUMER, attributes, remote(parent));
+  }
+
+  act(deed: Deed, doer: Doer, parent: Span): Span {
+    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributesOf(doer), (parent as Begun).below);
+  }
+
+  actLater(deed: Deed, doer: Doer, { contexts, dropped }: Causes): Span {
+    const attributes = { ...attributesOf(doer), ...(dropped > 0 && { [ATTRIBUTES.droppedLinks]: dropped }) };
+    const links = contexts.map((context) => ({ context: spanContextOf(context) }));
+    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributes, remote(contexts.at(-1)!), links);
+  }
+
+  send(topic: string, parent: Span): Span {
+    const attributes = this.#operation("send", "send", topic);
+    return this.#begin(`send ${topic}`, SpanKind.PRODUCER, attributes, (parent as Begun).below);
+  }
+
+  /**
+   * Puts records that come from elsewhere into a topic. They carry on what asked for it: the span that is active, or else a
+   * header. A root that is not sampled leaves them as they are.
+   */
+  async publish<T>(
+    topic: string,
+    header: Header | undefined,
+    run: (header: Header | undefined) => Promise<T>,
+  ): Promise<T> {
+    const parent = trace.getActiveSpan() ? context.active() : header ? remote(decoder.decode(header[1])) : ROOT_CONTEXT;
+    const span = this.#start(`send ${topic}`, SpanKind.PRODUCER, this.#operation("send", "send", topic), parent);
+    const below = span?.spanContext() ?? trace.getSpanContext(parent);
+    const isCarried = below && (header !== undefined || (below.traceFlags & TraceFlags.SAMPLED) !== 0);
+    return await within([span], () => run(isCarried ? headerOf(textOf(below)) : undefined));
+  }
+
+  /** What a task polled at once: a span for each batch that the sampler takes as the root of a trace. */
+  polled(task: string, batches: readonly Batch[]): Polled | undefined {
+    const spans: ApiSpan[] = [];
+    for (const { topic, partition, records } of batches) {
+      if (records.length === 0) continue;
+      const attributes = {
+        ...this.#operation("poll", "receive", topic),
+        [ATTRIBUTES.partition]: String(partition),
+        [ATTRIBUTES.consumerGroup]: this.#group,
+        [ATTRIBUTES.batchCount]: records.length,
+        [ATTRIBUTES.task]: task,
+      };
+      const span = this.#start(`poll ${topic}`, SpanKind.CLIENT, attributes, ROOT_CONTEXT);
+      if (span?.isRecording()) spans.push(span);
+    }
+    const [first] = spans;
+    if (!first) return undefined;
+    const begin = () => {
+      const attributes = { ...this.#operation("commit", "settle"), [ATTRIBUTES.task]: task };
+      return this.#start(`commit ${task}`, SpanKind.CLIENT, attributes, trace.setSpan(ROOT_CONTEXT, first));
+    };
+    return new Polled(spans, begin);
+  }
+
+  #operation(name: string, type: string, topic?: string): Attributes {
+    return {
+      ...this.#common,
+      [ATTRIBUTES.operation]: name,
+      [ATTRIBUTES.operationType]: type,
+      ...(topic !== undefined && { [ATTRIBUTES.destination]: topic }),
+    };
+  }
+
+  #begin(name: string, kind: SpanKind, attributes: Attributes, parent: Context, links: Link[] = []): Span {
+    return new Begun(this.#start(name, kind, attributes, parent, links), parent);
+  }
+
+  /** Undefined when what was registered throws: telemetry stops nothing. */
+  #start(
+    name: string,
+    kind: SpanKind,
+    attributes: Attributes,
+    parent: Context,
+    links: Link[] = [],
+  ): ApiSpan | undefined {
+    try {
+      return this.#tracer.startSpan(name, { kind, attributes, links }, parent);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** A span that has begun; where none could, what comes below it is below its parent. */
+class Begun implements Span {
+  readonly #span: ApiSpan | undefined;
+  /** What its children are started in. */
+  readonly below: Context;
+
+  constructor(span: ApiSpan | undefined, parent: Context) {
+    this.#span = span;
+    this.below = span ? trace.setSpan(ROOT_CONTEXT, span) : parent;
+  }
+
+  get context(): TraceContext {
+    const context = trace.getSpanContext(this.below);
+    return context ? textOf(context) : "";
+  }
+
+  end(outcome?: Outcome, reason?: Code): void {
+    const span = this.#span;
+    if (!span) return;
+    if (outcome) span.setAttribute(ATTRIBUTES.outcome, outcome === "idleReturn" ? "idle_return" : outcome);
+    end(span, reason);
+  }
+}
+
+/** The spans of what was polled at once, while that is worked on. */
+export class Polled {
+  readonly #spans: readonly ApiSpan[];
+  readonly #beginCommit: () => ApiSpan | undefined;
+
+  constructor(spans: readonly ApiSpan[], beginCommit: () => ApiSpan | undefined) {
+    this.#spans = spans;
+    this.#beginCommit = beginCommit;
+  }
+
+  /** Commits within a span. */
+  async commit(run: () => Promise<void>): Promise<void> {
+    await within([this.#beginCommit()], run);
+  }
+
+  /** Works on what was polled until that is done, or fails. */
+  async during(run: () => Promise<void>): Promise<void> {
+    await within(this.#spans, run);
+  }
+}
+
+async function within<T>(spans: readonly (ApiSpan | undefined)[], run: () => Promise<T>): Promise<T> {
+  let reason: string | undefined;
+  try {
+    return await run();
+  } catch (error) {
+    reason = (error as { readonly code?: string }).code ?? "_OTHER";
+    throw error;
+  } finally {
+    for (const span of spans) if (span) end(span, reason);
+  }
+}
+
+/** What went wrong is told by its code alone: a message may hold what a record holds. */
+function end(span: ApiSpan, reason: string | undefined): void {
+  try {
+    if (reason !== undefined) span.setAttribute(ATTRIBUTES.error, reason).setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  } catch {
+    // telemetry stops nothing
+  }
+}
+
+function attributesOf({ actor, window }: Doer): Attributes {
+  return {
+    [ATTRIBUTES.actor]: actor,
+    ...(window && { [ATTRIBUTES.windowStart]: window.start, [ATTRIBUTES.windowEnd]: window.end }),
+  };
+}
+
+function remote(context: TraceContext): Context {
+  return trace.setSpanContext(ROOT_CONTEXT, spanContextOf(context));
+}
+
+/** Contexts are checked where they come in. */
+function spanContextOf(context: TraceContext): SpanContext {
+  const [, traceId = "", spanId = "", flags = ""] = context.split("-");
+  return { traceId, spanId, traceFlags: parseInt(flags, 16), isRemote: true };
+}
+
+function textOf({ traceId, spanId, traceFlags }: SpanContext): TraceContext {
+  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, "0")}`;
+}
