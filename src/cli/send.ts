@@ -23,14 +23,17 @@ export const send: Command = {
   },
   notes: [
     "Lines go in batches; a batch with a line that is not JSON is refused as a whole, and nothing behind it is sent.",
+    "TRACEPARENT in the environment, as W3C has it, makes the records a part of that trace.",
   ],
   async run(call: Call): Promise<void> {
     const client = new Client(call.text("url") ?? DEFAULT_URL, await tokenOf(call));
     const path = pathOf("topics", call.operands[0]!);
+    const traceparent = process.env["TRACEPARENT"];
+    const trace = traceparent ? { traceparent } : {};
     let sent = 0;
     try {
       for await (const { lines, bytes } of batches(process.stdin)) {
-        await client.post(path, { key: call.text("key") }, "application/x-ndjson", bytes);
+        await client.post(path, { key: call.text("key") }, { ...trace, "content-type": "application/x-ndjson" }, bytes);
         sent += lines;
       }
     } catch (error) {

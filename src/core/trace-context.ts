@@ -29,6 +29,11 @@ export function headerOf(context: TraceContext): Header {
   return [TRACEPARENT, encoder.encode(context)];
 }
 
+/** The header for a trace context that somebody claims to have, sampled or not; undefined for one that is not sound. */
+export function claimedHeader(text: string): Header | undefined {
+  return CONTEXT.test(text) ? headerOf(text) : undefined;
+}
+
 /** The context that a header holds, if it is a sound one and sampled. */
 export function sampledContext([, bytes]: Header): TraceContext | undefined {
   // The last bit of the last digit says it, and most records are not sampled.

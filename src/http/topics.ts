@@ -26,7 +26,7 @@ export async function publishTo({ runtime, request, query, bodies }: Call, topic
   }
   return await bodies.read(request, async (body) => {
     const publications = publicationsOf(textOf(body), type, key);
-    const acks = await runtime.publish(topic, publications);
+    const acks = await runtime.publish(topic, publications, request.headers.get("traceparent") ?? undefined);
     const positions = acks.map(({ partition, first, last }) => ({ partition, first, last }));
     return json({ topic, records: publications.length, positions });
   });

@@ -2,7 +2,7 @@ import type { AppDefinition } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
 import { keyFault } from "../core/key.ts";
-import type { NewRecord } from "../core/record.ts";
+import type { Header, NewRecord } from "../core/record.ts";
 import type { Ack, Log } from "../log/log.ts";
 
 /** A record somebody wants in a topic; `value` is its bytes or text as they will lie there. */
@@ -48,13 +48,17 @@ export class Placement {
   }
 }
 
-/** Appends records to a topic; the acks say where they lie. All of a partition's records become visible together. */
+/**
+ * Appends records to a topic, each with a header if there is one; the acks say where they lie. All of a partition's records become
+ * visible together.
+ */
 export async function publish(
   log: Log,
   placement: Placement,
   topic: string,
   publications: readonly Publication[],
   timestamp: number,
+  header: Header | undefined,
 ): Promise<Ack[]> {
   const partitions = new Map<number, NewRecord[]>();
   for (const { key, value } of publications) {
@@ -62,7 +66,7 @@ export async function publish(
     const partition = placement.partition(topic, text);
     const records = partitions.get(partition) ?? [];
     partitions.set(partition, records);
-    records.push({ key: text, value, timestamp });
+    records.push({ key: text, value, timestamp, ...(header && { headers: [header] }) });
   }
   const acks: Ack[] = [];
   for (const [partition, records] of partitions) acks.push(await log.append(topic, partition, records));

@@ -2,7 +2,8 @@ import type { ActorDefinition } from "../core/actor.ts";
 import { topicsReadBy } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
-import type { LogRecord, TopicPartition } from "../core/record.ts";
+import type { Header, LogRecord, TopicPartition } from "../core/record.ts";
+import { claimedHeader } from "../core/trace-context.ts";
 import type { Group, Topology } from "../core/topology.ts";
 import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
@@ -17,6 +18,7 @@ import { ActorReader, type ActorState, type Standing, viewOf } from "./query.ts"
 import { type ReadOptions, readTopic } from "./read.ts";
 import { OwnTasks } from "./own-tasks.ts";
 import { Task, taskName } from "./task.ts";
+import { spansOf } from "./tracing.ts";
 
 /**
  * An app at work: its tasks, from the log into the store and back into the log. Made by {@link start}.
@@ -170,10 +172,17 @@ export class Runtime implements AsyncDisposable {
     return readTopic(this.#settings.log, topic, options);
   }
 
-  /** Puts records into a topic. @throws TIDEMARK_LOG_TOPIC_UNKNOWN, TIDEMARK_RECORD_TOO_LARGE */
-  async publish(topic: string, publications: readonly Publication[]): Promise<Ack[]> {
+  /**
+   * Puts records into a topic.
+   * @param traceparent the trace that they shall be a part of (W3C); one that is not sound is as good as none
+   * @throws TIDEMARK_LOG_TOPIC_UNKNOWN, TIDEMARK_RECORD_TOO_LARGE
+   */
+  async publish(topic: string, publications: readonly Publication[], traceparent?: string): Promise<Ack[]> {
     const { log, clock } = this.#settings;
-    return await publish(log, this.#placement, topic, publications, clock.now());
+    const put = (header: Header | undefined) => publish(log, this.#placement, topic, publications, clock.now(), header);
+    const header = traceparent === undefined ? undefined : claimedHeader(traceparent);
+    const spans = spansOf(this.#settings);
+    return await (spans ? spans.publish(topic, header, put) : put(header));
   }
 
   /**

@@ -88,7 +88,7 @@ export class Task {
     this.#mayEnd = mayEnd;
     const { cacheEntries, commitBytes, development } = settings;
     const app = settings.app.name;
-    const tracer = this.#spans = spansOf({ app, system: settings.log.system ?? "tidemark" });
+    const tracer = this.#spans = spansOf(settings);
     const tracing = tracer && { tracer };
     const bounds = { cacheEntries, commitBytes };
     this.router = new Router({ app, group, partition, partitionsOf, ...bounds, development, ...tracing });

@@ -22,25 +22,18 @@ import type { Batch, Header, TopicPartition } from "../core/record.ts";
 import type { Outcome } from "../core/tally.ts";
 import { type Causes, headerOf, type TraceContext } from "../core/trace-context.ts";
 import type { Deed, Doer, Span, Tracer } from "../core/tracer.ts";
+import type { Settings } from "./options.ts";
 import { ATTRIBUTES } from "./semantic-conventions.ts";
 
 const NAME = "tidemark";
 
 const decoder = new TextDecoder();
 
-/** Whose spans they are. */
-interface SpansOf {
-  /** The app, which is the name of its consumer group, too. */
-  readonly app: string;
-  /** The kind of log, as the conventions name messaging systems. */
-  readonly system: string;
-}
-
 /** What makes the spans of an app; undefined when nobody has registered a tracer provider. */
-export function spansOf(of: SpansOf): Spans | undefined {
+export function spansOf({ app, log }: Pick<Settings, "app" | "log">): Spans | undefined {
   const provider = trace.getTracerProvider();
   const isRegistered = !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined;
-  return isRegistered ? new Spans(provider.getTracer(NAME), of) : undefined;
+  return isRegistered ? new Spans(provider.getTracer(NAME), app.name, log.system ?? NAME) : undefined;
 }
 
 /** Makes the spans of an app. */
@@ -49,10 +42,10 @@ export class Spans implements Tracer {
   readonly #common: Attributes;
   readonly #group: string;
 
-  constructor(tracer: ApiTracer, { app, system }: SpansOf) {
+  constructor(tracer: ApiTracer, group: string, system: string) {
     this.#tracer = tracer;
     this.#common = { [ATTRIBUTES.system]: system };
-    this.#group = app;
+    this.#group = group;
   }
 
   receive({ topic, partition }: TopicPartition, offset: number | undefined, parent: TraceContext): Span {

@@ -101,3 +101,16 @@ test("a topic that the app does not read takes nothing", async () => {
     assert.match(stderr, /^error TIDEMARK_(LOG_TOPIC_UNKNOWN|ROUTE_UNKNOWN): /m);
   }
 });
+
+test("what is sent belongs to the trace that the environment names", async () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const args = ["send", "happenings", "--url", service.url!];
+  const { code, stderr } = await tidemark(args, { stdin: "1\n", env: { TRACEPARENT: traceparent } });
+  assert.deepEqual([code, stderr], [0, ""]);
+  let last: string | undefined;
+  for await (const { headers } of service.runtime.read("happenings")) {
+    const header = headers.find(([name]) => name === "traceparent");
+    last = header && new TextDecoder().decode(header[1]);
+  }
+  assert.equal(last, traceparent);
+});

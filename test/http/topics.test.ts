@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { partitionFor } from "../../src/core/hash.ts";
+import { Collector, traceId, traceparent } from "../traced.ts";
 import { openSite, type Site, until } from "./site.ts";
 
 function post(site: Site, path: string, body: BodyInit, type: string | null = "application/json"): Promise<Response> {
@@ -153,4 +154,31 @@ test("a topic or partition that does not exist is not found; parameters that are
     const response = await site.ask(`/topics/views?${query}`);
     assert.deepEqual(await refusal(response), [400, "TIDEMARK_REQUEST_INVALID"], query);
   }
+});
+
+test("what is published belongs to the trace of its request, and is sent in a span of its own", async (t) => {
+  const site = await openSite(t);
+  const sent = async (header?: string) => {
+    const headers = { "content-type": "application/json", ...(header !== undefined && { traceparent: header }) };
+    const { positions: [{ partition, first }] } =
+      await (await site.ask("/topics/views?key=k", { method: "POST", body: '{"url":"a","time":1}', headers })).json();
+    const [record] = await records(site, `/topics/views?partition=${partition}&from=${first}&limit=1`);
+    return new Map<string, string>(record.headers).get("traceparent");
+  };
+  // Where nobody traces it goes on as it came, if it is sound.
+  for (const one of [traceparent(1), traceparent(1, "00")]) assert.equal(await sent(one), one);
+  for (const one of [undefined, "", "00-1-2-01", traceparent(0), `${traceparent(1)}-x`]) {
+    assert.equal(await sent(one), undefined);
+  }
+
+  const collector = new Collector();
+  const own = await sent(traceparent(2));
+  assert.match(own!, new RegExp(`^00-${traceId(2)}-`));
+  assert.deepEqual(collector.tree(traceId(2)), ["send views (producer)"]);
+  assert.equal(collector.spans[0]!.spanContext().spanId, own!.split("-")[2]);
+  assert.match((await sent(traceparent(3, "00")))!, new RegExp(`^00-${traceId(3)}-[0-9a-f]{16}-00$`));
+  assert.equal(await sent(), undefined);
+  collector.roots.isOn = true;
+  assert.match((await sent())!, /-01$/);
+  collector.end();
 });

@@ -58,10 +58,10 @@ export class Client {
   async post(
     path: string,
     parameters: Parameters,
-    type: string,
+    headers: Readonly<Record<string, string>>,
     body: string | Uint8Array<ArrayBuffer>,
   ): Promise<void> {
-    const response = await this.#ask(path, parameters, { method: "POST", headers: { "content-type": type }, body });
+    const response = await this.#ask(path, parameters, { method: "POST", headers, body });
     await this.#received(response.text());
   }
 

@@ -10,6 +10,7 @@ export const TOPIC_ROUTES: readonly Route[] = [
     method: "POST",
     path: "/topics/:topic",
     summary: "Puts a JSON value, or a value for each JSON line, into a topic that the app reads: all or none",
+    description: "With a `traceparent` header (W3C) the records are a part of that trace.",
     texts: { topic },
     query: { key: { description: "The key of all these records. Default: none.", schema: text } },
     body: { "application/json": anything, "application/x-ndjson": text },

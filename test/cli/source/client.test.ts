@@ -67,7 +67,7 @@ test("a service that is not ready yet is asked again", async () => {
     request.on("end", () => response.end("{}"));
   };
   await withService([notReady, notReady, answer], async (client) => {
-    await client.post("/x", { key: "a&b" }, "text/plain", new TextEncoder().encode("body"));
+    await client.post("/x", { key: "a&b" }, { "content-type": "text/plain" }, new TextEncoder().encode("body"));
     assert.deepEqual(seen, ["body"]);
   });
 });
