@@ -1,5 +1,6 @@
 import type { Input } from "../core/input.ts";
 import type { Code } from "../core/errors.ts";
+import type { Router } from "../core/router.ts";
 import { Histogram } from "./histogram.ts";
 
 /** What a commit may take, in seconds. */
@@ -23,11 +24,16 @@ export class TaskMeasures {
   /** Rows, and ranges of rows, read from the store because they were not in memory. */
   rowsRead = 0;
   rangesRead = 0;
-  /** Since when something has been due all the time, by the clock that never jumps; undefined when nothing is. */
+  /**
+   * Since when something has been due all the time, and since when there has been something to commit, by the clock that never
+   * jumps; undefined when nothing is.
+   */
   dueSince: number | undefined;
+  uncommittedSince: number | undefined;
 
   /** Takes in what was committed just now. @param now ms since 1970 */
   noteCommit(ms: number, inputs: readonly Input[], now: number): void {
+    this.uncommittedSince = undefined;
     this.commitSeconds.add(ms / 1_000);
     for (const { topic, oldest, newest } of inputs) {
       if (oldest > newest) continue;
@@ -38,10 +44,11 @@ export class TaskMeasures {
     }
   }
 
-  /** Takes in whether something is due. @param now by the clock that never jumps */
-  noteDue(isDue: boolean, now: number): void {
+  /** Takes in what is left to do. @param now by the clock that never jumps */
+  noteRest({ isDue, hasProgress }: Router, now: number): void {
     if (!isDue) this.dueSince = undefined;
     else this.dueSince ??= now;
+    if (hasProgress) this.uncommittedSince ??= now;
   }
 }
 

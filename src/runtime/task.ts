@@ -239,6 +239,7 @@ export class Task {
     await this.#noticeSilence();
     if (this.router.hasSteps) await this.#work();
     this.#balance();
+    this.measures.noteRest(this.router, this.#settings.clock.monotonic());
     if (this.#isCommitDue()) await this.#commit();
     this.pace.enter("reading");
   }
@@ -269,7 +270,7 @@ export class Task {
         router.supply(values, pages);
       }
       const stopped = router.run();
-      this.measures.noteDue(router.isDue, this.#settings.clock.monotonic());
+      this.measures.noteRest(router, this.#settings.clock.monotonic());
       if (stopped === "full" || this.#isCommitDue()) await this.#commit();
       if (stopped === "more") return;
     }

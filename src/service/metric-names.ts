@@ -21,6 +21,7 @@ export const TASK = {
     "s",
     "How long a task has had something to do that is due and not done, without a break",
   ),
+  uncommitted: gauge("uncommitted_seconds", "s", "How long the oldest work of a task has been waiting for its commit"),
   commits: histogram("commit_duration_seconds", "s", "How long the commits of a task took"),
   restored: gauge("restored_records", "{record}", "Changelog records that the last restore of a task has read"),
   remaining: gauge("restore_remaining_records", "{record}", "Changelog records that a restore has yet to read at most"),

@@ -61,8 +61,9 @@ function addTask(page: MetricPage, task: Task, labels: Attributes, { clock }: Ru
   for (const state in TASK_STATES) page.add(TASK.state, task.state === state ? 1 : 0, { ...labels, state });
   page.add(TASK.watermark, watermark / 1_000, labels);
   page.add(TASK.watermarkLag, (clock.now() - watermark) / 1_000, labels);
-  const { dueSince } = measures;
-  page.add(TASK.overdue, dueSince === undefined ? 0 : (clock.monotonic() - dueSince) / 1_000, labels);
+  const now = clock.monotonic();
+  page.add(TASK.overdue, (now - (measures.dueSince ?? now)) / 1_000, labels);
+  page.add(TASK.uncommitted, (now - (measures.uncommittedSince ?? now)) / 1_000, labels);
   page.add(TASK.commits, measures.commitSeconds, labels);
   page.add(TASK.restored, progress?.records ?? 0, labels);
   page.add(TASK.remaining, progress?.remaining ?? 0, labels);

@@ -239,20 +239,22 @@ test("how long commits take and how old records are then is told by histograms",
   assert.equal(sum(page, "tidemark_watermark_lag_seconds", { group: "tags" }), 10);
 });
 
-test("what is due and not done is told by how long it has been so", async (t) => {
+test("what is due and not done, or not committed, is told by how long it has been so", async (t) => {
   const clock = new HeldClock(1_000_000);
   const { log, close, open } = gated(memoryLog());
   const site = await openSite(t, { runtime: { log, clock, createPartitions: 1 } });
   await site.view(Array.from({ length: 3_000 }, (_, i) => `/${i}`), 100_000);
-  const overdue = async () => sum(parse(await metricsText(site.runtime)), "tidemark_overdue_seconds");
-  assert.equal(await overdue(), 0);
+  const of = async (name: string) => sum(parse(await metricsText(site.runtime)), `tidemark_${name}_seconds`);
+  const overdue = () => of("overdue");
+  assert.deepEqual([await overdue(), await of("uncommitted")], [0, 0]);
   close();
   await site.runtime.publish("views", [{ value: '{"url":"/last","time":900000}' }]);
   await until(() => site.runtime.tasks.some(({ router }) => router.isDue));
   clock.passed = 90_000;
   await until(async () => await overdue() === 90);
+  assert.ok(await of("uncommitted") >= 90);
   open();
-  await until(async () => await overdue() === 0);
+  await until(async () => await overdue() === 0 && await of("uncommitted") === 0);
 });
 
 test("tasks that come are counted, and how long that took", async (t) => {
