@@ -1,67 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { partitionFor } from "../../src/core/hash.ts";
-import { handler } from "../../src/http/mod.ts";
-import { memoryLog } from "../../src/log/memory/log.ts";
-import { type Runtime, start } from "../../src/runtime/runtime.ts";
-import { listen } from "../../src/service/server.ts";
-import { memoryStores } from "../../src/store/memory/store.ts";
-import { joinedBy, ScriptedMember } from "../runtime/scripted-member.ts";
-import { site, until } from "./site.ts";
+import { impostor, type Instance, twoInstances } from "./instances.ts";
+import { until } from "./site.ts";
 
 const KEYS = ["a", "b", "c", "a/b", "%", "%2F", "é e\u0301", "😀", "..%2f..", "windows", "x y+z&k=v?#", "\0"];
-
-/** One of two instances. */
-interface Instance {
-  readonly member: ScriptedMember;
-  readonly runtime: Runtime;
-  readonly url: string;
-  /** What it was asked, as `GET /actors`. */
-  readonly asked: string[];
-  readonly errors: unknown[];
-  /** The tasks of some partitions go to it, and the rest is at an address. */
-  give(partitions: readonly number[], elsewhere?: string): void;
-  close(): Promise<void>;
-}
-
-/** Two instances of the site that answer HTTP. Partition 0 is at the first of them, partition 1 at the second. */
-async function twoInstances(t: TestContext, token?: string): Promise<[Instance, Instance]> {
-  const log = memoryLog();
-  const instance = async (): Promise<Instance> => {
-    const member = new ScriptedMember();
-    const stores = memoryStores();
-    const options = { app: site, log: joinedBy(log, member), stores, createPartitions: 2, commitIntervalMs: 0 };
-    const runtime = await start(options);
-    const asked: string[] = [];
-    const errors: unknown[] = [];
-    const answer = handler({ runtime, onError: (error) => errors.push(error) });
-    const server = await listen(async (request) => {
-      asked.push(`${request.method} ${new URL(request.url).pathname}`);
-      const isAllowed = token === undefined || request.headers.get("authorization") === token;
-      return isAllowed ? await answer(request) : new Response("who are you?", { status: 401 });
-    }, { hostname: "127.0.0.1", port: 0 });
-    const give = (partitions: readonly number[], elsewhere = "") => {
-      const isHere = (task: string) => partitions.includes(Number(task.split("-").at(-1)));
-      const tasks = member.joined!.tasks;
-      const others = tasks.filter((task) => !isHere(task)).map((task) => [task, elsewhere]);
-      member.give(tasks.filter(isHere), Object.fromEntries(others));
-    };
-    const close = async () => {
-      await runtime.stop();
-      await server.close(1_000);
-    };
-    t.after(close);
-    return { member, runtime, url: server.url, asked, errors, give, close };
-  };
-  const [first, second] = [await instance(), await instance()];
-  first.give([0], second.url);
-  second.give([1], first.url);
-  await Promise.all([first.runtime.opened, second.runtime.opened]);
-  return [first, second];
-}
 
 /** Puts as many views of each key into the log as its place in the list says, and waits until all are committed. */
 async function viewAll([first, second]: readonly [Instance, Instance]): Promise<void> {
@@ -95,17 +38,6 @@ async function refusedForNow(url: string): Promise<void> {
 /** A key of a partition. */
 function keyOf(partition: number): string {
   return KEYS.find((key) => partitionFor(key, 2) === partition)!;
-}
-
-/** Where something listens that is no instance. */
-async function impostor(t: TestContext, answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 test("any instance answers for any key, as the one that has it does", async (t) => {
@@ -227,7 +159,7 @@ test("a client that has read enough of a list ends it everywhere", async (t) => 
 });
 
 test("credentials go with a question that is passed on", async (t) => {
-  const [first] = await twoInstances(t, "Bearer x");
+  const [first] = await twoInstances(t, { token: "Bearer x" });
   const url = `${first.url}/actors/totals`;
   const headers = { authorization: "Bearer x" };
   assert.equal((await answerOf(url, headers)).status, 200);

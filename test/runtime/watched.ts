@@ -9,6 +9,20 @@ import { until } from "../http/site.ts";
 /** What the clock shows at first: the beginning of a minute of 2027. */
 export const NOW = 1_800_000_000_000;
 
+/** A log that keeps back the records of some topics, though it says that it has them; they come later. */
+export function withCuts(log: Log, cut: ReadonlySet<string>, polls = new Polls()): Log {
+  const held: Batch[] = [];
+  return polled(log, async (places, poll) => {
+    polls.count(places);
+    const isOurs = ({ topic, partition }: Batch) => places.includes(`${topic} ${partition}`);
+    const found = await poll();
+    const batches = [...held.filter(isOurs), ...found];
+    const kept = batches.filter(({ topic }) => cut.has(topic));
+    held.splice(0, held.length, ...held.filter((batch) => !isOurs(batch)), ...kept);
+    return batches.filter(({ topic }) => !cut.has(topic));
+  });
+}
+
 /** An app that is watched. */
 export interface Watched {
   readonly clock: HeldClock;
@@ -47,16 +61,7 @@ export async function resumed(
 ): Promise<Watched> {
   const clock = new HeldClock(NOW);
   const polls = new Polls();
-  const held: Batch[] = [];
-  const log = polled(around(inner), async (places, poll) => {
-    polls.count(places);
-    const isOurs = ({ topic, partition }: Batch) => places.includes(`${topic} ${partition}`);
-    const back = held.filter((batch) => isOurs(batch) && !cut.has(batch.topic));
-    held.splice(0, held.length, ...held.filter((batch) => !back.includes(batch)));
-    const batches = await poll();
-    held.push(...batches.filter(({ topic }) => cut.has(topic)));
-    return [...back, ...batches.filter(({ topic }) => !cut.has(topic))];
-  });
+  const log = withCuts(around(inner), cut, polls);
   const stores = memoryStores();
   const runtime = await start({ stores, createPartitions: 1, commitIntervalMs: 0, ...options, log, clock });
   test.after(() => runtime.stop().catch(() => {}));
