@@ -17,6 +17,8 @@ export { forward } from "./core/forward.ts";
 export type { Forward } from "./core/forward.ts";
 export { join, table } from "./core/join.ts";
 export type { JoinOptions, Pair, Table } from "./core/join.ts";
+export { sink } from "./core/sink.ts";
+export type { OutsideSink, SinkCall, SinkOptions, SinkRecord } from "./core/sink.ts";
 export type { Keyed, Source } from "./core/source.ts";
 export { topic } from "./core/topic.ts";
 export type { Sink, Topic, TopicOptions, Watermark } from "./core/topic.ts";

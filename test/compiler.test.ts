@@ -78,15 +78,20 @@ const MISTAKES: readonly Mistake[] = [
     says: [`Type '"window.close"' is not assignable to type '"view" | "reset"'.`],
   },
   {
+    title: "a sink of another type than its source",
+    code: 'sink("out", viewCounts, { write: (batch: readonly SinkRecord<{ user: string }>[]) => void batch });',
+    says: [/Property 'user' is missing in type '{ url: string; count: number; }'|'user' is missing/],
+  },
+  {
     title: "a machine that declares no event types",
     code: 'actor("undeclared", undeclared);',
     says: ["the machine declares no event types: add types.events in setup()"],
   },
 ];
 
-const IMPORTS = `import { actor, app } from "tidemark";
+const IMPORTS = `import { actor, app, sink, type SinkRecord } from "tidemark";
 import { counter, minutes, pageViews, totals, undeclared, viewCounts, views } from "../../test/compiler/definitions.ts";
-export { actor, app, counter, minutes, pageViews, totals, undeclared, viewCounts, views };
+export { actor, app, sink, type SinkRecord, counter, minutes, pageViews, totals, undeclared, viewCounts, views };
 `;
 
 /** What the compiler says, by the title of the mistake. */

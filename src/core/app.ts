@@ -2,6 +2,7 @@ import { type Actor, type ActorDefinition, sourceName, topicsRead } from "./acto
 import { TidemarkError } from "./errors.ts";
 import type { Forward, ForwardDefinition } from "./forward.ts";
 import { checkedName } from "./name.ts";
+import type { OutsideSink, SinkDefinition } from "./sink.ts";
 import type { TopicDefinition } from "./source.ts";
 import { isAligned } from "./window.ts";
 
@@ -18,43 +19,63 @@ export interface AppDefinition {
   readonly name: string;
   readonly actors: readonly ActorDefinition[];
   readonly forwards: readonly ForwardDefinition[];
+  readonly sinks: readonly SinkDefinition[];
   /** Every topic the app reads, writes or sends late records to, by name. */
   readonly topics: ReadonlyMap<string, TopicDefinition>;
 }
 
+// deno-lint-ignore no-explicit-any -- any logic, window and input will do; only open routes must be none
+type Part = Actor<any, never, any, any> | Forward | OutsideSink<unknown>;
+
 /**
- * The app of these actors and forwards, checked as a whole. Importing it does nothing; `tidemark run` or `serve` do.
+ * The app of these actors, forwards and sinks, checked as a whole. Importing it does nothing; `tidemark run` or `serve` do.
  * @throws TIDEMARK_NAME_INVALID, TIDEMARK_NAME_TAKEN, TIDEMARK_ACTOR_INCOMPLETE, TIDEMARK_OPTION_INVALID for options of an
  * actor that exclude each other
  */
-// deno-lint-ignore no-explicit-any -- any logic, window and input will do; only open routes must be none
-export function app(name: string, parts: readonly (Actor<any, never, any, any> | Forward)[]): App {
+export function app(name: string, parts: readonly Part[]): App {
   checkedName("app", name);
   const actors = parts.flatMap((part) => "~actor" in part ? [part["~actor"]] : []);
   const forwards = parts.flatMap((part) => "~forward" in part ? [part["~forward"]] : []);
+  const sinks = parts.flatMap((part) => "~sink" in part ? [part["~sink"]] : []);
   const names = new Set<string>();
-  for (const part of [...actors, ...forwards]) {
+  for (const part of [...actors, ...forwards, ...sinks]) {
     if (names.has(part.name)) {
       throw new TidemarkError(
         "TIDEMARK_NAME_TAKEN",
-        `Cannot make app "${name}": two of its actors or forwards are named "${part.name}"; rename one`,
+        `Cannot make app "${name}": two of its actors, forwards or sinks are named "${part.name}"; rename one`,
       );
     }
     names.add(part.name);
   }
   for (const actor of actors) checkActor(name, actor, actors);
+  for (const sink of sinks) checkSink(name, sink, actors);
   checkCircles(name, actors);
-  return { kind: "app", name, "~app": { name, actors, forwards, topics: topicsOf(name, actors, forwards) } };
+  const topics = topicsOf(name, actors, forwards, sinks);
+  return { kind: "app", name, "~app": { name, actors, forwards, sinks, topics } };
 }
 
 /** The names of the topics that an app reads. */
-export function topicsReadBy({ actors, forwards }: AppDefinition): Set<string> {
-  return new Set([...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic)].map(({ name }) => name));
+export function topicsReadBy({ actors, forwards, sinks }: AppDefinition): Set<string> {
+  const topics = [...actors.flatMap(topicsRead), ...forwards.map(({ from }) => from.topic), ...topicsOut(sinks)];
+  return new Set(topics.map(({ name }) => name));
 }
 
 /** Whether a value, most often a module's default export, is an app. */
 export function isApp(value: unknown): value is App {
   return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "app" && "~app" in value;
+}
+
+/** The topics that sinks read. */
+function topicsOut(sinks: readonly SinkDefinition[]): TopicDefinition[] {
+  return sinks.flatMap(({ from }) => from.kind === "topic" ? [from.topic] : []);
+}
+
+function checkSink(app: string, { name, from }: SinkDefinition, actors: readonly ActorDefinition[]): void {
+  if (from.kind !== "emitted" || actors.some((actor) => actor.name === from.actor)) return;
+  throw new TidemarkError(
+    "TIDEMARK_ACTOR_INCOMPLETE",
+    `Cannot make app "${app}": sink "${name}" listens to ${sourceName(from)}, which is not in the app; add it`,
+  );
 }
 
 function checkActor(app: string, actor: ActorDefinition, all: readonly ActorDefinition[]): void {
@@ -125,6 +146,7 @@ function topicsOf(
   app: string,
   actors: readonly ActorDefinition[],
   forwards: readonly ForwardDefinition[],
+  sinks: readonly SinkDefinition[],
 ): Map<string, TopicDefinition> {
   const used = [
     ...actors.flatMap((actor) => [
@@ -133,6 +155,7 @@ function topicsOf(
       ...(actor.late ? [actor.late] : []),
     ]),
     ...forwards.flatMap(({ from, to }) => [from.topic, to]),
+    ...topicsOut(sinks),
   ];
   const topics = new Map<string, TopicDefinition>();
   for (const topic of used) {

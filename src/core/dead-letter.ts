@@ -13,6 +13,8 @@ export interface Failure {
   readonly message: string;
   readonly actor?: { readonly name: string; readonly version: number };
   readonly key?: string;
+  /** How often it was tried, where that was more than once. */
+  readonly attempts?: number;
 }
 
 /** The dead letter of a record: its bytes as they were, with what happened in `dlq.` headers. */
@@ -30,6 +32,7 @@ export function deadLetter(record: LogRecord, from: TopicPartition, failure: Fai
     add("machine-version", failure.actor.version);
   }
   if (failure.key !== undefined) add("key", failure.key);
+  if (failure.attempts !== undefined) add("attempts", failure.attempts);
   return { key: record.key, value: record.value, timestamp: record.timestamp, headers };
 }
 

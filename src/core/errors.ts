@@ -26,6 +26,7 @@ export const CODES = {
   TIDEMARK_FOLD_FAILED: "a machine threw, looped for ever or entered its error state",
   TIDEMARK_OUTPUT_FAILED: "a route's map function threw or made something that is not JSON",
   TIDEMARK_BUFFER_FULL: "more records of one key wait for the watermark, or for a match, than its actor keeps",
+  TIDEMARK_SINK_FAILED: "a sink could not hand a record to the outside world, however often it tried",
   TIDEMARK_INPUT_UNPARSABLE: "an input line could not be turned into records",
   TIDEMARK_FOLD_IMPURE: "a machine gave two different answers to one event, or changed its state in place",
   // routing

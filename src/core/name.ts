@@ -10,11 +10,11 @@ const MAX_LENGTH = 100;
  * The name, checked: letters, digits, ".", "_" and "-", beginning with a letter or digit, at most 100 characters.
  * @throws TIDEMARK_NAME_INVALID
  */
-export function checkedName(kind: "topic" | "actor" | "app", name: string): string {
+export function checkedName(kind: "topic" | "actor" | "app" | "sink", name: string): string {
   if (typeof name === "string" && name.length <= MAX_LENGTH && LEGAL.test(name)) return name;
   throw new TidemarkError(
     "TIDEMARK_NAME_INVALID",
-    `Cannot name ${kind === "topic" ? "a" : "an"} ${kind} ${
+    `Cannot name ${kind === "topic" || kind === "sink" ? "a" : "an"} ${kind} ${
       JSON.stringify(name)
     }: use 1 to ${MAX_LENGTH} letters, digits, ".", "_" or "-", ` +
       `beginning with a letter or digit`,

@@ -1,8 +1,9 @@
-import { type ActorDefinition, type ActorSource, topicsRead } from "./actor.ts";
+import { type ActorDefinition, type ActorSource, type Route, topicsRead } from "./actor.ts";
 import type { AppDefinition } from "./app.ts";
 import { TidemarkError } from "./errors.ts";
 import type { ForwardDefinition } from "./forward.ts";
 import type { TopicPartition } from "./record.ts";
+import type { SinkDefinition } from "./sink.ts";
 import type { TopicDefinition } from "./source.ts";
 
 /** The internal topics of an app. */
@@ -13,6 +14,10 @@ export const internal = {
   repartition: (app: string, actor: string): string => `${app}.${actor}.repartition`,
   /** What the store of each task of a group can be rebuilt from. */
   changelog: (app: string, group: string): string => `${app}.${group}.changelog`,
+  /** What a sink's tasks are called by: a group that no actor is in. */
+  sinkGroup: (sink: string): string => `${sink}.sink`,
+  /** Whether a changelog is that of a sink, and has nothing but positions. */
+  isSinkChangelog: (topic: string): boolean => topic.endsWith(".sink.changelog"),
 };
 
 /** What an actor gets of an input, or of another actor: it folds it here, or it is on its way to the actor's repartition topic. */
@@ -69,9 +74,21 @@ export interface Group {
   readonly inboxes: ReadonlySet<string>;
 }
 
+/** A topic as a sink reads it, by itself: a task for each of its partitions. */
+export interface SinkGroup {
+  readonly name: string;
+  readonly changelog: string;
+  readonly partitions: number;
+  readonly sink: SinkDefinition;
+  readonly topic: TopicDefinition;
+  /** Whether the topic is the app's own, for what an actor emits. */
+  readonly isInternal: boolean;
+}
+
 /** An app cut into groups for given numbers of partitions. */
 export interface Topology {
   readonly groups: readonly Group[];
+  readonly sinks: readonly SinkGroup[];
   /** Name and partitions of each repartition topic. */
   readonly repartitions: ReadonlyMap<string, number>;
   /** The group that holds an actor, by the actor's name. */
@@ -97,7 +114,8 @@ export function speaker(channel: string): string {
  * @throws TIDEMARK_NOT_PARTITIONED when topics that one actor reads directly have different numbers of partitions,
  * TIDEMARK_NAME_TAKEN when a topic is named as the one that leads to an actor
  */
-export function topology(app: AppDefinition, partitions: ReadonlyMap<string, number>): Topology {
+export function topology(given: AppDefinition, partitions: ReadonlyMap<string, number>): Topology {
+  const app = withSinks(given);
   const inputs = new Map<string, InputDraft>();
   const counts = new Map(partitions);
   const repartitions = new Map<string, number>();
@@ -161,12 +179,62 @@ export function topology(app: AppDefinition, partitions: ReadonlyMap<string, num
       inboxes,
     };
   });
-  checkNames(app.name, groups);
+  const sinks = app.sinks.map((sink) => sinkGroup(app.name, sink, partitions, widths));
+  checkNames(app.name, [...groups, ...sinks]);
   const home = new Map(groups.flatMap((group) => group.actors.map((actor) => [actor.name, group] as const)));
-  return { groups, repartitions, home };
+  return { groups, sinks, repartitions: new Map([...repartitions, ...ownTopics(sinks)]), home };
 }
 
-function checkNames(app: string, groups: readonly Group[]): void {
+/** The app, whose actors also send what they emit to the sinks that take it. */
+function withSinks(app: AppDefinition): AppDefinition {
+  if (app.sinks.length === 0) return app;
+  const routesOf = (actor: ActorDefinition) =>
+    app.sinks.flatMap((sink): Route[] => {
+      const { from } = sink;
+      if (from.kind !== "emitted" || from.actor !== actor.name) return [];
+      return [{ emitted: from.event, topic: topicOf(app.name, sink), value: (event) => event }];
+    });
+  return { ...app, actors: app.actors.map((one) => ({ ...one, routes: [...one.routes, ...routesOf(one)] })) };
+}
+
+/** The topic that a sink reads. What actors emit is sound, and was not refused for its time. */
+function topicOf(app: string, { name, from }: SinkDefinition): TopicDefinition {
+  if (from.kind === "topic") return from.topic;
+  return {
+    name: internal.repartition(app, name),
+    validate: (value) => ({ value }),
+    time: undefined,
+    maxOutOfOrdernessMs: 0,
+    idleAfterMs: undefined,
+    maxFutureMs: Infinity,
+    partitioned: false,
+  };
+}
+
+/** The topics through which sinks get what actors emit, and their partitions. */
+function ownTopics(sinks: readonly SinkGroup[]): [topic: string, partitions: number][] {
+  return sinks.flatMap(({ topic, partitions, isInternal }) => isInternal ? [[topic.name, partitions]] : []);
+}
+
+function sinkGroup(
+  app: string,
+  sink: SinkDefinition,
+  partitions: ReadonlyMap<string, number>,
+  widths: Widths,
+): SinkGroup {
+  const { name, from } = sink;
+  const topic = topicOf(app, sink);
+  return {
+    name: internal.sinkGroup(name),
+    changelog: internal.changelog(app, internal.sinkGroup(name)),
+    partitions: partitions.get(topic.name) ?? widths.named(from.kind === "emitted" ? from.actor : ""),
+    sink,
+    topic,
+    isInternal: from.kind === "emitted",
+  };
+}
+
+function checkNames(app: string, groups: readonly Pick<Group, "name">[]): void {
   const names = new Set<string>();
   for (const { name } of groups) {
     if (names.has(name)) {

@@ -13,7 +13,7 @@ export function livez(): Response {
 /** Whether every task answers queries and does its work; with the state of each, and how far those are that restore. */
 export function readyz({ runtime, isTrusted }: Call): Response {
   if (!isTrusted) return bareReadiness(runtime.isReady);
-  const tasks = runtime.tasks.map(standing);
+  const tasks = [...runtime.tasks, ...runtime.sinks].map(standing);
   if (runtime.isReady) return json({ status: "ready", tasks });
   const waiting = tasks.filter(({ state }) => state !== "running" && state !== "finished");
   const detail = `Not ready: ${
@@ -29,7 +29,7 @@ function bareReadiness(isReady: boolean): Response {
   return problem(503, { detail: "Not ready: not every task does its work", code: "TIDEMARK_NOT_READY" });
 }
 
-function standing({ name, state, progress }: Task) {
+function standing({ name, state, progress }: Pick<Task, "name" | "state" | "progress">) {
   const restore = state === "restoring" ? progress?.figures() : undefined;
   return { task: name, state, ...(restore && { restore }) };
 }
@@ -44,12 +44,19 @@ export async function metricsText({ metrics }: Call): Promise<Response> {
 
 /** How the app is cut: its groups of topics, what reads what, and the internal topics in between. */
 export function topologyJson({ runtime }: Call): Response {
-  const { groups, repartitions } = runtime.topology;
+  const { groups, sinks, repartitions } = runtime.topology;
   return json({
     groups: groups.map(groupJson),
     actors: runtime.actors.map((actor) => ({
       ...actorJson(actor),
       group: runtime.topology.home.get(actor.name)?.name,
+    })),
+    sinks: sinks.map(({ sink, topic, name, partitions, changelog }) => ({
+      name: sink.name,
+      topic: topic.name,
+      group: name,
+      partitions,
+      changelog,
     })),
     repartitions: [...repartitions].map(([topic, partitions]) => ({ topic, partitions })),
   });

@@ -1,6 +1,6 @@
 import { topicsReadBy } from "../core/app.ts";
 import type { Commit } from "../core/router.ts";
-import type { Log, Producer } from "../log/log.ts";
+import type { Ack, Log, Producer } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { changelogRecords, checkpointRow } from "./changelog.ts";
 import type { Settings } from "./options.ts";
@@ -30,13 +30,13 @@ export function topicsAhead({ app, guarantee }: Settings): ReadonlySet<string> {
 /**
  * Commits one step: outputs, changelog, dead letters and offsets in one log transaction; and only after its end is known to
  * be good, the same changes in one store batch. After an error nothing is known: the task must begin again from its
- * checkpoint.
+ * checkpoint. Answers with where everything lies that was not written ahead.
  */
 export async function commit(
   { outputs, changes, checkpoint, positions }: Commit,
   to: CommitTarget,
   now: number,
-): Promise<void> {
+): Promise<Ack[]> {
   const { group, changelog, partition, log, ahead, producer, store } = to;
   for (const { topic, partition, records } of outputs) {
     if (ahead.has(topic)) await log.append(topic, partition, records);
@@ -53,4 +53,5 @@ export async function commit(
   const acks = await transaction.commit();
   const { last } = acks.find((ack) => ack.topic === changelog && ack.partition === partition)!;
   await store.write([...changes, checkpointRow(last, checkpoint)]);
+  return acks;
 }

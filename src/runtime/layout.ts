@@ -2,7 +2,7 @@ import { type ActorDefinition, topicsRead } from "../core/actor.ts";
 import type { AppDefinition } from "../core/app.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { partitionFor } from "../core/hash.ts";
-import { type Group, internal, type Topology, topology } from "../core/topology.ts";
+import { type Group, internal, type SinkGroup, type Topology, topology } from "../core/topology.ts";
 import type { Log } from "../log/log.ts";
 import type { Settings } from "./options.ts";
 import { taskName } from "./task.ts";
@@ -11,7 +11,7 @@ import { taskName } from "./task.ts";
 interface Place {
   /** Its name. */
   readonly name: string;
-  readonly group: Group;
+  readonly group: Group | SinkGroup;
   readonly partition: number;
   /** Its partition came to a topic that was read already: nothing of it may be passed over. */
   readonly isAdded: boolean;
@@ -28,7 +28,8 @@ export class Layout {
   constructor(topology: Topology, partitions: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>) {
     this.topology = topology;
     this.partitions = partitions;
-    const places = topology.groups.flatMap((group) =>
+    const groups: (Group | SinkGroup)[] = [...topology.groups, ...topology.sinks];
+    const places = groups.flatMap((group) =>
       Array.from({ length: group.partitions }, (_, partition) => {
         const known = before.get(group.changelog);
         return {
@@ -50,6 +51,7 @@ export class Layout {
     const meaning = this.topology.groups.map((
       { name, partitions, inputs, actors },
     ) => [name, actors.length > 0 ? partitions : 0, inputs.map(({ topic }) => topic)]);
+    for (const { name, topic } of this.topology.sinks) meaning.push([name, 0, [topic.name]]);
     return `tidemark-1-${partitionFor(JSON.stringify(meaning), 2 ** 31 - 1).toString(16)}`;
   }
 }
@@ -71,7 +73,12 @@ export async function layOut({ app: { "~app": app }, log, createPartitions }: Se
   await log.createTopics([
     { name: internal.deadLetters(app.name), partitions: 1 },
     ...[...cut.repartitions].map(([name, partitions]) => ({ name, partitions })),
-    ...cut.groups.map(({ changelog, partitions }) => ({ name: changelog, partitions, compacted: true, grows: true })),
+    ...[...cut.groups, ...cut.sinks].map(({ changelog, partitions }) => ({
+      name: changelog,
+      partitions,
+      compacted: true,
+      grows: true,
+    })),
   ]);
   return new Layout(cut, await log.topics(), before);
 }
@@ -109,11 +116,15 @@ function reachOf({ window, sources }: ActorDefinition): number {
   return Math.max(window ? window.sizeMs + window.allowedLatenessMs : 0, ...joins);
 }
 
-/** State that no group of now would go on with would be left behind without a word. */
+/**
+ * State that no group of now would go on with would be left behind without a word. A sink that is gone leaves only where it
+ * stood: if it comes back, it goes on there.
+ */
 function checkChangelogs(app: string, { groups }: Topology, existing: ReadonlyMap<string, number>): void {
   const known = new Map(groups.map((group) => [group.changelog, group]));
   const left = [...existing.keys()].filter((name) =>
-    name.startsWith(`${app}.`) && name.endsWith(".changelog") && !known.has(name)
+    name.startsWith(`${app}.`) && name.endsWith(".changelog") && !known.has(name) &&
+    !internal.isSinkChangelog(name)
   );
   const problems = left.map((name) =>
     `the state in ${name} belongs to none of its groups (${[...known.keys()].join(", ")})`

@@ -12,6 +12,8 @@ export const NOTICES = {
   TIDEMARK_RESTORE_PROGRESS: "how far a restore is that takes long",
   TIDEMARK_STORE_REBUILT: "a store could not be used, and is rebuilt from its changelog",
   TIDEMARK_CHANGELOG_CUT: "records were deleted from the start of a changelog, and state with them",
+  TIDEMARK_SINK_RETRYING: "a sink could not hand over a batch, and tries again",
+  TIDEMARK_SINK_HANGING: "a write of a sink goes on though it was told to give up",
   TIDEMARK_INPUT_CHANGED: "an input file was rotated, replaced or truncated, or is gone",
   TIDEMARK_SERVICE_LISTENING: "the service answers HTTP from now on, with 503 until it is ready",
   TIDEMARK_SERVICE_STOPPING: "the service ends: it takes no more work, and commits what is done",

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import { Moves } from "./measures.ts";
 import type { NoticeCode, OnNotice } from "./notice.ts";
 import { aborted } from "./pause.ts";
-import type { Task } from "./task.ts";
+import type { TaskState } from "./task.ts";
 
 /** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
 const BACK_OFF_MS = { first: 100, most: 10_000 } as const;
@@ -22,9 +22,21 @@ export interface TaskFailure {
   readonly times: number;
 }
 
+/** A task as its instance sees it. */
+interface OwnTask {
+  readonly name: string;
+  readonly state: TaskState;
+  readonly commits: number;
+  open(): Promise<void>;
+  run(): Promise<void>;
+  stop(): void;
+  finish(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** One task from its assignment to its release. */
-interface Life {
-  task: Task;
+interface Life<T> {
+  task: T;
   readonly release: AbortController;
   /** Resolves when the group gives it to this instance, though it has it already. */
   given: PromiseWithResolvers<void>;
@@ -37,9 +49,9 @@ interface Life {
 }
 
 /** What the tasks of an instance are made with. */
-interface OwnTasksOptions {
+interface OwnTasksOptions<T> {
   readonly membership: Membership;
-  readonly make: (name: string) => Task;
+  readonly make: (name: string) => T;
   /** Finds out what is needed to make tasks of these names. */
   readonly prepare: (names: Iterable<string>) => Promise<void>;
   readonly clock: Clock;
@@ -47,14 +59,14 @@ interface OwnTasksOptions {
 }
 
 /** The tasks of this instance: opened, run, restarted and released as its group decides. */
-export class OwnTasks {
+export class OwnTasks<T extends OwnTask> {
   /** Settles when all has ended: rejects with the first error that no restart can help. */
   readonly ended: Promise<void>;
   /** Resolves when every task that the group gave first is open; rejects as {@link ended} does. */
   readonly opened: Promise<void>;
   readonly moves = new Moves();
-  readonly #options: OwnTasksOptions;
-  readonly #lives = new Map<string, Life>();
+  readonly #options: OwnTasksOptions<T>;
+  readonly #lives = new Map<string, Life<T>>();
   readonly #stop = new AbortController();
   readonly #open = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<void>();
@@ -64,7 +76,7 @@ export class OwnTasks {
   #hasWorked = false;
   #isFinishing = false;
 
-  constructor(options: OwnTasksOptions) {
+  constructor(options: OwnTasksOptions<T>) {
     this.#options = options;
     this.#startedAt = options.clock.monotonic();
     this.opened = this.#open.promise;
@@ -76,7 +88,7 @@ export class OwnTasks {
   }
 
   /** Those that are here, in the order of their names. */
-  get all(): readonly Task[] {
+  get all(): readonly T[] {
     return [...this.#lives.values()].map(({ task }) => task).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -100,7 +112,7 @@ export class OwnTasks {
   }
 
   /** A task that is here. */
-  get(name: string): Task | undefined {
+  get(name: string): T | undefined {
     return this.#lives.get(name)?.task;
   }
 
@@ -210,7 +222,7 @@ export class OwnTasks {
   }
 
   #begin(name: string, before: Promise<void> | undefined): void {
-    const life: Life = {
+    const life: Life<T> = {
       task: this.#options.make(name),
       release: new AbortController(),
       given: Promise.withResolvers(),
@@ -224,13 +236,13 @@ export class OwnTasks {
     this.#watch(life, life.done.then(() => this.#live(life)));
   }
 
-  #watch(life: Life, done: Promise<void>): void {
+  #watch(life: Life<T>, done: Promise<void>): void {
     life.done = done;
     done.then(() => this.#checkEnd(), (error) => this.#end.reject(error));
   }
 
   /** Runs one task, and runs it anew from its checkpoint when it fails for a reason that may pass. */
-  async #live(life: Life): Promise<void> {
+  async #live(life: Life<T>): Promise<void> {
     const { signal } = life.release;
     for (let wait: number = BACK_OFF_MS.first;; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {
       const { task } = life;
@@ -249,7 +261,7 @@ export class OwnTasks {
     }
   }
 
-  async #work(task: Task): Promise<void> {
+  async #work(task: T): Promise<void> {
     this.#tell(task, "TIDEMARK_TASK_RESTORING", "is taken over and restored");
     const { clock } = this.#options;
     const began = clock.monotonic();
@@ -265,7 +277,7 @@ export class OwnTasks {
   }
 
   /** Waits until a failed task may try again. @throws the error when there is no use */
-  async #judge(life: Life, error: unknown, waitMs: number): Promise<void> {
+  async #judge(life: Life<T>, error: unknown, waitMs: number): Promise<void> {
     const { task, release: { signal: released } } = life;
     const { name } = task;
     const { membership, clock, onNotice } = this.#options;
@@ -304,12 +316,12 @@ export class OwnTasks {
     return retry && (this.#hasWorked || isStarting);
   }
 
-  async #forget(name: string, life: Life): Promise<void> {
+  async #forget(name: string, life: Life<T>): Promise<void> {
     await life.task.close();
     if (this.#lives.get(name) === life) this.#lives.delete(name);
   }
 
-  #tell({ name }: Task, code: NoticeCode, what: string): void {
+  #tell({ name }: T, code: NoticeCode, what: string): void {
     this.#options.onNotice({ level: "info", code, task: name, message: `Task ${name} ${what}` });
   }
 
@@ -323,7 +335,7 @@ export class OwnTasks {
   }
 }
 
-function failureAfter({ task, failure }: Life, error: unknown): TaskFailure {
+function failureAfter({ task, failure }: Life<OwnTask>, error: unknown): TaskFailure {
   const times = task.commits > 0 ? 1 : (failure?.times ?? 0) + 1;
   return { code: error instanceof TidemarkError ? error.code : undefined, times };
 }

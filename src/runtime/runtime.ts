@@ -17,6 +17,7 @@ import { Placement, type Publication, publish } from "./publish.ts";
 import { ActorReader, type ActorState, type Standing, viewOf } from "./query.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
 import { OwnTasks } from "./own-tasks.ts";
+import { SinkTask } from "./sink-task.ts";
 import { Task, taskName } from "./task.ts";
 import { spansOf } from "./tracing.ts";
 
@@ -30,7 +31,7 @@ export class Runtime implements AsyncDisposable {
   readonly opened: Promise<void>;
   readonly #settings: Settings;
   readonly #membership: Membership;
-  readonly #own: OwnTasks;
+  readonly #own: OwnTasks<Task | SinkTask>;
   #layout: Layout;
   #placement: Placement;
 
@@ -48,9 +49,14 @@ export class Runtime implements AsyncDisposable {
     this.#watchTopics().catch((error) => this.#own.fail(error));
   }
 
-  /** The tasks of this instance, for those who watch. */
+  /** The tasks of this instance, without those of its sinks, for those who watch. */
   get tasks(): readonly Task[] {
-    return this.#own.all;
+    return this.#own.all.filter((task) => task instanceof Task);
+  }
+
+  /** The tasks of this instance's sinks, for those who watch. */
+  get sinks(): readonly SinkTask[] {
+    return this.#own.all.filter((task) => task instanceof SinkTask);
   }
 
   /** The app's actors. */
@@ -203,21 +209,28 @@ export class Runtime implements AsyncDisposable {
   }
 
   get #explainer(): Explainer {
-    return new Explainer({ settings: this.#settings, layout: this.#layout, own: this.#own });
+    return new Explainer({ settings: this.#settings, layout: this.#layout, tasks: this.tasks, own: this.#own });
   }
 
-  #newTask(name: string): Task {
+  #newTask(name: string): Task | SinkTask {
     const { group, partition, isAdded } = this.#layout.places.get(name)!;
     const { partitions } = this.#layout;
     const settings = isAdded ? { ...this.#settings, from: "earliest" as const } : this.#settings;
-    return new Task(
-      group,
-      partition,
-      (topic) => partitions.get(topic)!,
-      settings,
-      () => this.#own.count,
-      () => this.#areMessagesRead(),
-    );
+    const partitionsOf = (topic: string) => partitions.get(topic)!;
+    const tasksOwned = () => this.#own.count;
+    if ("sink" in group) {
+      const endOf = (partition: TopicPartition) => this.#endOf(partition);
+      return new SinkTask(group, partition, settings, { partitionsOf, tasksOwned, endOf });
+    }
+    return new Task(group, partition, partitionsOf, settings, tasksOwned, () => this.#areMessagesRead());
+  }
+
+  /** Where a partition ends, once no task that is here will write to it any more. */
+  async #endOf(partition: TopicPartition): Promise<number | undefined> {
+    if (this.tasks.some(({ state }) => state !== "finished")) return undefined;
+    const { end } = await this.#settings.log.bounds(partition);
+    // On a cluster what was committed last may not show yet.
+    return Math.max(end, ...this.tasks.map((task) => task.sent.endOf(partition)));
   }
 
   /**
@@ -289,7 +302,7 @@ export class Runtime implements AsyncDisposable {
   #task(group: Group, partition: number): Task {
     const name = taskName(group, partition);
     const task = this.#own.get(name);
-    if (task) return task;
+    if (task instanceof Task) return task;
     throw notHere(name);
   }
 

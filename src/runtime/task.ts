@@ -2,7 +2,7 @@ import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
 import { Router } from "../core/router.ts";
-import type { Group } from "../core/topology.ts";
+import type { Group, SinkGroup } from "../core/topology.ts";
 import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit, topicsAhead } from "./commit.ts";
@@ -12,6 +12,7 @@ import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { Pace } from "./pace.ts";
 import { restore } from "./restore.ts";
+import { Sent } from "./sent.ts";
 import { type Polled, type Spans, spansOf } from "./tracing.ts";
 
 /** A partition is not read on while this much of it waits for another input. */
@@ -30,7 +31,7 @@ const TRIM_INTERVAL_MS = 5_000;
 export type TaskState = "created" | "restoring" | "running" | "finished" | "closed" | "failed";
 
 /** How a task is named in its app: for its group, its store and its transactional id. */
-export function taskName({ name }: Group, partition: number): string {
+export function taskName({ name }: Group | SinkGroup, partition: number): string {
   return `${name}-${partition}`;
 }
 
@@ -45,6 +46,7 @@ export class Task {
   readonly pace: Pace;
   state: TaskState = "created";
   commits = 0;
+  readonly sent: Sent;
   readonly measures = new TaskMeasures();
   readonly #settings: Settings;
   readonly #ahead: ReadonlySet<string>;
@@ -83,6 +85,7 @@ export class Task {
     this.partition = partition;
     this.name = taskName(group, partition);
     this.#settings = settings;
+    this.sent = new Sent(settings.app["~app"]);
     this.#ahead = topicsAhead(settings);
     this.#tasksOwned = tasksOwned;
     this.#mayEnd = mayEnd;
@@ -349,7 +352,7 @@ export class Task {
     const target = { ...place, log, ahead: this.#ahead, producer: this.#producer!, store: this.#store! };
     const step = this.router.collect();
     const write = () => commit(step, target, clock.now());
-    await (this.#polled ? this.#polled.commit(write) : write());
+    this.sent.note(await (this.#polled ? this.#polled.commit(write) : write()));
     this.measures.noteCommit(clock.monotonic() - now, this.router.inputs, clock.now());
     this.router.settle();
     for (const notice of deadLetterNotices(step.outputs, app.name, this.name)) onNotice(notice);

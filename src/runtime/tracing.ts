@@ -177,8 +177,8 @@ export class Polled {
   }
 
   /** Commits within a span. */
-  async commit(run: () => Promise<void>): Promise<void> {
-    await within([this.#beginCommit()], run);
+  async commit<T>(run: () => Promise<T>): Promise<T> {
+    return await within([this.#beginCommit()], run);
   }
 
   /** Works on what was polled until that is done, or fails. */

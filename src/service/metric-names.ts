@@ -76,6 +76,15 @@ export const ACTOR = {
   lookups: counter("cache_lookups", "{lookup}", "How often an actor was looked for and was in memory, or was not"),
 } as const;
 
+/** What is told of each task of a sink. */
+export const SINK = {
+  batches: counter("sink_batches", "{batch}", "Batches, and parts of them, that a sink has written"),
+  records: counter("sink_records", "{record}", "Records that a sink has written"),
+  retries: counter("sink_retries", "{batch}", "Times that a batch, or a part of it, was written again after a failure"),
+  failures: counter("sink_failures", "{record}", "Records that a sink could not write to the end: dead letters"),
+  writes: histogram("sink_write_duration_seconds", "s", "How long a sink's writes took, failed ones too"),
+} as const;
+
 /** What is told of the instance. */
 export const INSTANCE = {
   ready: gauge("ready", "", "1 when every task of this instance does its work"),

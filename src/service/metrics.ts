@@ -15,6 +15,7 @@ import type { Task, TaskState } from "../runtime/task.ts";
 import type { InputProgress } from "./feeds.ts";
 import { ACTOR, FEED, INPUT, INSTANCE, TASK } from "./metric-names.ts";
 import { MetricPage } from "./metric-page.ts";
+import { addSink } from "./sink-metrics.ts";
 
 /** Of a task with more channels only those are told that hold its watermark, and at most so many. */
 const CHANNELS_MAX = 100;
@@ -40,6 +41,10 @@ export async function metricsText(runtime: Runtime, inputs: readonly InputProgre
     addActors(page, task, labels);
     for (const input of task.router.inputs) addInput(page, task, input, { ...labels, topic: input.topic });
   }
+  for (const task of runtime.sinks) {
+    addState(page, task.state, { group: task.group.name, partition: String(task.partition) });
+    addSink(page, task);
+  }
   for (const input of inputs) addFeed(page, input);
   return await page.text();
 }
@@ -56,9 +61,13 @@ function addInstance(page: MetricPage, { isReady, moves }: Runtime): void {
   page.add(INSTANCE.uptime, process.uptime());
 }
 
+function addState(page: MetricPage, is: TaskState, labels: Attributes): void {
+  for (const state in TASK_STATES) page.add(TASK.state, is === state ? 1 : 0, { ...labels, state });
+}
+
 function addTask(page: MetricPage, task: Task, labels: Attributes, { clock }: Runtime): void {
   const { router: { watermark }, measures, progress } = task;
-  for (const state in TASK_STATES) page.add(TASK.state, task.state === state ? 1 : 0, { ...labels, state });
+  addState(page, task.state, labels);
   page.add(TASK.watermark, watermark / 1_000, labels);
   page.add(TASK.watermarkLag, (clock.now() - watermark) / 1_000, labels);
   const now = clock.monotonic();

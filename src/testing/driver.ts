@@ -1,11 +1,14 @@
 import type { AnyActorLogic, SnapshotFrom } from "xstate";
 import type { Actor, ActorDefinition } from "../core/actor.ts";
 import type { App, AppDefinition } from "../core/app.ts";
+import { deadLetter } from "../core/dead-letter.ts";
 import { decodeValue } from "../core/decode.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { Instances } from "../core/instance.ts";
 import type { LogRecord, NewRecord } from "../core/record.ts";
 import { bufferPrefix, parseTimedRow, rowPrefix } from "../core/row.ts";
+import type { OutsideSink, SinkRecord } from "../core/sink.ts";
+import { readForSink } from "../core/sink-record.ts";
 import { openWindows } from "../core/waiting.ts";
 import { internal, type Topology, topology } from "../core/topology.ts";
 import type { Sink, Topic } from "../core/topic.ts";
@@ -63,6 +66,7 @@ export class TestDriver {
   readonly #ends = new Map<string, number>();
   readonly #sent = new Map<string, LogRecord[]>();
   readonly #waiting = new Set<TestTask>();
+  readonly #written = new Map<string, SinkRecord<unknown>[]>();
   #time = 0;
 
   /** @internal use {@link testDriver} */
@@ -80,6 +84,7 @@ export class TestDriver {
     }
     for (const { to } of app.forwards) this.#sent.set(to.name, []);
     this.#sent.set(internal.deadLetters(app.name), []);
+    for (const { name } of app.sinks) this.#written.set(name, []);
   }
 
   /** The watermark in ms since 1970, the lowest of all tasks; `-Infinity` while a source has not had a record. */
@@ -93,10 +98,11 @@ export class TestDriver {
    * @throws TIDEMARK_LOG_TOPIC_UNKNOWN when the app does not read the topic, TIDEMARK_SCHEMA_ASYNC
    */
   send<V>(topic: Topic<V>, value: NoInfer<V>, options: SendOptions = {}): void {
-    if (!this.#readers.has(topic.name)) {
+    const read = new Set([...this.#readers.keys(), ...this.#topology.sinks.map((one) => one.topic.name)]);
+    if (!read.has(topic.name)) {
       throw new TidemarkError(
         "TIDEMARK_LOG_TOPIC_UNKNOWN",
-        `Cannot send to topic "${topic.name}": app "${this.#app.name}" reads ${[...this.#readers.keys()].join(", ")}`,
+        `Cannot send to topic "${topic.name}": app "${this.#app.name}" reads ${[...read].join(", ")}`,
       );
     }
     const { key = null, headers = {} } = options;
@@ -183,6 +189,20 @@ export class TestDriver {
     return records.map(({ value }) => decodeValue(topic["~topic"], value) as V);
   }
 
+  /**
+   * The records that a sink of the app would hand over, the oldest first. `write` is not called, for it may wait: call it
+   * yourself with some of these to test it. @throws TIDEMARK_ACTOR_UNKNOWN when the app has no such sink
+   */
+  written<V, K extends string | null>({ name }: OutsideSink<V, K>): SinkRecord<V, K>[] {
+    const records = this.#written.get(name);
+    if (records) return [...records] as SinkRecord<V, K>[];
+    const names = [...this.#written.keys()].join(", ") || "none";
+    throw new TidemarkError(
+      "TIDEMARK_ACTOR_UNKNOWN",
+      `Cannot find sink "${name}" in app "${this.#app.name}": it has ${names}`,
+    );
+  }
+
   /** The records that could not be processed, the oldest first. */
   deadLetters(): TestDeadLetter[] {
     return this.#sent.get(internal.deadLetters(this.#app.name))!.map(readDeadLetter);
@@ -207,7 +227,22 @@ export class TestDriver {
       reader.router.offer({ topic, partition: 0, records: [record], next: offset + 1, end: offset + 1 });
       this.#waiting.add(reader);
     }
+    this.#handOver(topic, record);
     return record;
+  }
+
+  /** Gives a record to the sinks that read its topic. */
+  #handOver(name: string, record: LogRecord): void {
+    for (const { sink, topic } of this.#topology.sinks) {
+      if (topic.name !== name) continue;
+      const reading = readForSink(sink, topic, { partition: 0 }, record, Infinity);
+      if ("of" in reading) this.#written.get(sink.name)!.push(reading.of);
+      else {
+        const letters = internal.deadLetters(this.#app.name);
+        const letter = deadLetter(record, { topic: name, partition: 0 }, reading.failure);
+        this.#sent.get(letters)!.push(this.#append(letters, letter));
+      }
+    }
   }
 
   /** Works until nobody has anything left to do. */

@@ -4,7 +4,10 @@ import {
   type App,
   app,
   type Keyed,
+  type OutsideSink,
   type Sink,
+  sink as sinkOf,
+  type SinkRecord,
   type Source,
   type Topic,
   topic,
@@ -119,6 +122,32 @@ export const unknowns: Sink<number> = anything;
 
 // One event may have several routes, and a sink may take more than what is sent.
 viewsPerMinute.to("counted", anything, (event, { window }) => [event.count, window.end]);
+
+// A sink gets what its source has: a topic as it is, by a key, or what an actor emits.
+const rawViews = sinkOf("raw-views", pageViews, {
+  batch: { max: 50, within: { seconds: 2 } },
+  retry: { attempts: 3, firstDelay: { milliseconds: 10 }, maxDelay: { seconds: 1 } },
+  timeout: { seconds: 5 },
+  async write(batch, { signal, attempt }) {
+    same<typeof batch, readonly SinkRecord<{ url: string; userId: string; viewTime: number }>[]>(true);
+    same<(typeof batch)[0]["key"], string | null>(true);
+    same<typeof signal, AbortSignal>(true);
+    same<typeof attempt, number>(true);
+    await fetch("http://localhost", { signal });
+  },
+});
+const byUser = sinkOf("by-user", pageViews.by((view) => view.userId), {
+  write: (batch) => fetch(batch.map(({ id, key }) => `${id}${key.length}`).join()),
+});
+const minuteCounts = sinkOf("minute-counts", viewsPerMinute.emitted("counted"), {
+  write: (batch) => void batch.map(({ value }) => value.count.toFixed()),
+});
+const takesMore = (batch: readonly SinkRecord<{ url: string }>[]) => void batch;
+export const outside: OutsideSink<{ url: string }>[] = [rawViews, byUser, sinkOf("urls", clicks, { write: takesMore })];
+app("with-sinks", [viewsPerMinute, rawViews, byUser, minuteCounts]);
+const [writtenRecord] = testDriver(monitor).written(byUser);
+same<NonNullable<typeof writtenRecord>["key"], string>(true);
+same<NonNullable<typeof writtenRecord>["value"], { url: string; userId: string; viewTime: number }>(true);
 
 // The test driver knows the types of states and values.
 const t = testDriver(monitor);

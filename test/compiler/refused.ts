@@ -1,5 +1,5 @@
 /** What must not compile. What the compiler says of it stands in test/compiler.test.ts. */
-import { actor, app, topic, tumbling } from "tidemark";
+import { actor, app, sink, type SinkRecord, topic, tumbling } from "tidemark";
 import { testDriver } from "tidemark/testing";
 import { number, object, string } from "valibot";
 import { fromPromise, fromTransition } from "xstate";
@@ -67,6 +67,24 @@ actor("promise", fromPromise(() => Promise.resolve(1)));
 // A late topic whose values the sources do not have.
 // @ts-expect-error a view has no count
 counts.on(views, () => ({ type: "reset" })).late(viewCounts);
+
+// A sink of another type than its source.
+sink("wrong", viewCounts, {
+  // @ts-expect-error a count has no user
+  write: (batch: readonly SinkRecord<{ user: string }>[]) => void batch,
+});
+sink("wrong", counts.emitted("counted"), {
+  // @ts-expect-error what is emitted has no URL
+  write: (batch) => void batch.map(({ value }) => value.url),
+});
+sink("wrong", viewCounts, {
+  // @ts-expect-error a topic that nobody keyed may have records without a key
+  write: (batch) => void batch.map(({ key }) => key.length),
+});
+// @ts-expect-error without a write it is no sink
+sink("wrong", viewCounts, { batch: { max: 1 } });
+// @ts-expect-error the machine does not emit that
+counts.emitted("count");
 
 // Durations and options.
 // @ts-expect-error there are no weeks

@@ -40,7 +40,7 @@ test("an actor that listens to nothing, and two of one name, are refused", () =>
   assertRefused(
     () => app("shop", [one, one]),
     "TIDEMARK_NAME_TAKEN",
-    'Cannot make app "shop": two of its actors or forwards are named "one"; rename one',
+    'Cannot make app "shop": two of its actors, forwards or sinks are named "one"; rename one',
   );
 });
 

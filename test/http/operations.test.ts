@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
+import sinks from "../cli/apps/sinks.ts";
 import { openSite, until } from "./site.ts";
 
 test("the process is alive and not ready while a task restores, and ready when all run", async (t) => {
@@ -130,5 +131,20 @@ test("the topology names groups, inputs, where records go and the internal topic
   assert.deepEqual(
     repartitions.map(({ topic, partitions }: { topic: string; partitions: number }) => `${topic} ${partitions}`).sort(),
     ["site.per-minute.repartition 2", "site.tagged.repartition 2", "site.totals.repartition 2"],
+  );
+});
+
+test("sinks are in the topology, and readiness waits for them, too", async (t) => {
+  const site = await openSite(t, { runtime: { app: sinks } });
+  const { sinks: found } = await (await site.ask("/topology")).json();
+  const [group, changelog] = ["to-mail.sink", "sinks.to-mail.sink.changelog"];
+  assert.deepEqual(found[1], { name: "to-mail", topic: "sinks.to-mail.repartition", group, partitions: 2, changelog });
+  await site.runtime.opened;
+  const { tasks } = await (await site.ask("/readyz")).json();
+  assert.deepEqual(
+    tasks.map(({ task, state }: { task: string; state: string }) => `${task} ${state}`).filter((one: string) =>
+      one.startsWith("to-")
+    ),
+    ["to-books.sink-0 running", "to-books.sink-1 running", "to-mail.sink-0 running", "to-mail.sink-1 running"],
   );
 });

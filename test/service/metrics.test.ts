@@ -4,7 +4,8 @@ import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { metricsText } from "../../src/service/metrics.ts";
 import { HeldClock } from "../event-time/minutes.ts";
-import { openSite, until } from "../http/site.ts";
+import { openSite, until, views } from "../http/site.ts";
+import { app, sink } from "../../src/mod.ts";
 import { parse, sum } from "./metric-page.ts";
 
 test("records are counted by what became of them, and the numbers are those of the input", async (t) => {
@@ -318,4 +319,31 @@ test("many partitions are told one by one, and of many channels only those that 
   );
   assert.equal(channels.length, 100);
   assert.ok(channels.every(([, isHeld]) => isHeld === 1));
+});
+
+test("sinks are counted: batches, records, retries, dead letters, how long writes took, and how far behind they are", async (t) => {
+  let calls = 0;
+  const out = sink("out", views, {
+    batch: { max: 2 },
+    retry: { attempts: 2, firstDelay: { milliseconds: 1 } },
+    write(batch) {
+      calls++;
+      if (batch.some(({ value }) => value.url === "/poison")) throw new Error("refused");
+    },
+  });
+  const site = await openSite(t, { runtime: { app: app("outside", [out]), createPartitions: 1 } });
+  const urls = ["/a", "/poison", "/b", "/c", "/d", "/e"];
+  await site.runtime.publish("views", urls.map((url) => ({ value: JSON.stringify({ url, time: 1 }) })));
+  await until(async () => sum(parse(await metricsText(site.runtime)), "tidemark_sink_records_total") === 5);
+  const page = parse(await metricsText(site.runtime));
+  const labels = { group: "out.sink", partition: "0", sink: "out" };
+  // By hand: two attempts for /a and /poison together, /a alone, /poison alone twice, then two batches of two.
+  assert.equal(calls, 7);
+  assert.equal(sum(page, "tidemark_sink_batches_total", labels), 3);
+  assert.equal(sum(page, "tidemark_sink_retries_total", labels), 2);
+  assert.equal(sum(page, "tidemark_sink_failures_total", labels), 1);
+  assert.equal(sum(page, "tidemark_sink_write_duration_seconds_count", labels), 7);
+  assert.equal(sum(page, "tidemark_dead_letters_total", { actor: "out", reason: "TIDEMARK_SINK_FAILED" }), 1);
+  assert.equal(sum(page, "tidemark_lag_records", { group: "out.sink", topic: "views" }), 0);
+  assert.equal(sum(page, "tidemark_task_state", { group: "out.sink", state: "running" }), 1);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { actor, app, topic, tumbling, type WindowClose } from "tidemark";
+import { actor, app, sink, topic, tumbling, type WindowClose } from "tidemark";
 import { testDriver } from "tidemark/testing";
 import { nullable, number, object, string } from "valibot";
 import { assign, emit, fromTransition, setup } from "xstate";
@@ -289,4 +289,54 @@ test("record by record it comes to what the log alone says", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test("what a sink would hand over is there at once, and nothing is written", () => {
+  let calls = 0;
+  const write = () => void calls++;
+  const perMinute = actor("per-minute", counter).window(tumbling({ minutes: 1 })).on(byUrl, () => ({ type: "view" }))
+    .to("counted", counts, ({ count }, { key, window }) => ({ url: key, start: window.start, count }));
+  const raw = sink("raw", byUrl, { write });
+  const told = sink("told", perMinute.emitted("counted"), { write });
+  const published = sink("published", counts, { write });
+  const t = testDriver(app("site", [perMinute, raw, told, published]));
+  t.send(views, { url: "/", at: 7 }, { key: "k" });
+  t.send(views, new Uint8Array([0x7b]) as never);
+  assert.deepEqual(t.written(raw), [
+    {
+      id: "views-0-0",
+      key: "/",
+      value: { url: "/", at: 7 },
+      time: 7,
+      topic: "views",
+      partition: 0,
+      offset: 0,
+      headers: [],
+    },
+  ]);
+  assert.deepEqual(t.written(told), []);
+  t.finish();
+  assert.deepEqual(t.written(told).map(({ id, key, value, time }) => ({ id, key, value, time })), [
+    { id: "site.told.repartition-0-0", key: "/", value: { type: "counted", count: 1 }, time: 59_999 },
+  ]);
+  assert.deepEqual(t.written(published).map(({ id, value }) => ({ id, value })), [
+    { id: "counts-0-0", value: { url: "/", start: 0, count: 1 } },
+  ]);
+  // Each who reads a record judges it: the actors of the topic, and the sink.
+  assert.deepEqual(t.deadLetters().map(({ reason, actor }) => `${reason} ${actor}`), [
+    "TIDEMARK_RECORD_UNPARSABLE raw",
+    "TIDEMARK_RECORD_UNPARSABLE undefined",
+  ]);
+  assert.equal(calls, 0);
+  const unknown = sink("unknown", counts, { write });
+  const message = 'Cannot find sink "unknown" in app "site": it has raw, told, published';
+  assertRefused(() => t.written(unknown), "TIDEMARK_ACTOR_UNKNOWN", message);
+});
+
+test("an app of nothing but a sink can be tested, too", () => {
+  const out = sink("out", counts, { write: () => {} });
+  const t = testDriver(app("site", [out]));
+  t.send(counts, { url: "/", start: 0, count: 1 });
+  t.finish();
+  assert.equal(t.written(out)[0]?.value.count, 1);
 });

@@ -4,7 +4,7 @@ import { type Group, internal, type Topology } from "../../core/topology.ts";
 import { wordsOf } from "./words.ts";
 
 /** An app's topology as lines of a Mermaid flowchart: topics, groups of tasks with their actors, and what flows. */
-export function flowchart(app: AppDefinition, { groups, repartitions }: Topology): string[] {
+export function flowchart(app: AppDefinition, { groups, sinks, repartitions }: Topology): string[] {
   const ids = new Map<string, string>();
   const id = (name: string) => {
     if (!ids.has(name)) ids.set(name, `n${ids.size}`);
@@ -44,7 +44,14 @@ export function flowchart(app: AppDefinition, { groups, repartitions }: Topology
     ),
     ...(actor.late ? [`  ${actorId(actor)} -.->|"late records"| ${topicId(actor.late.name)}`] : []),
   ]);
-  return ["flowchart LR", ...topics, ...internals, ...boxes, ...new Set(reads), ...chains, ...writes];
+  const exits = sinks.flatMap(({ sink: { name, from }, topic }) => [
+    `  ${id(`sink ${name}`)}>${quoted(name)}]`,
+    ...(from.kind === "topic"
+      ? []
+      : [`  ${id(`actor ${from.actor}`)} -->|${quoted(from.event)}| ${topicId(topic.name)}`]),
+    `  ${topicId(topic.name)} --> ${id(`sink ${name}`)}`,
+  ]);
+  return ["flowchart LR", ...topics, ...internals, ...boxes, ...new Set(reads), ...chains, ...writes, ...exits];
 }
 
 function titleOf({ name, partitions }: Group): string {

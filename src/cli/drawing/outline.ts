@@ -1,15 +1,27 @@
 import type { ActorDefinition } from "../../core/actor.ts";
 import type { AppDefinition } from "../../core/app.ts";
 import type { TopicDefinition } from "../../core/source.ts";
-import { type Group, type InputPlan, internal, receiver, type Topology } from "../../core/topology.ts";
+import { type Group, type InputPlan, internal, receiver, type SinkGroup, type Topology } from "../../core/topology.ts";
 import { wordsOf } from "./words.ts";
 
 /** An app's topology as lines of text. */
-export function outline(app: AppDefinition, { groups }: Topology): string[] {
-  const tasks = groups.reduce((sum, { partitions }) => sum + partitions, 0);
-  const header = `app ${app.name}: ${count(app.actors.length, "actor")}, ${count(tasks, "task")}`;
+export function outline(app: AppDefinition, { groups, sinks }: Topology): string[] {
+  const tasks = [...groups, ...sinks].reduce((sum, { partitions }) => sum + partitions, 0);
+  const exits = sinks.length === 0 ? "" : `${count(sinks.length, "sink")}, `;
+  const header = `app ${app.name}: ${count(app.actors.length, "actor")}, ${exits}${count(tasks, "task")}`;
   const dead = `dead letters go to ${internal.deadLetters(app.name)}`;
-  return [header, ...groups.flatMap((group) => ["", ...groupLines(app, group)]), "", dead];
+  const parts = [...groups.map((group) => groupLines(app, group)), ...sinks.map(sinkLines)];
+  return [header, ...parts.flatMap((lines) => ["", ...lines]), "", dead];
+}
+
+function sinkLines({ sink, topic, changelog, partitions }: SinkGroup): string[] {
+  const { from, name, maxRecords, withinMs } = sink;
+  const reads = from.kind === "topic" ? topic.name : `${from.event} of actor ${from.actor}, through ${topic.name}`;
+  return [
+    `sink ${name}: ${count(partitions, "task")}, positions kept in ${changelog}`,
+    `  reads ${reads}`,
+    `  writes up to ${count(maxRecords, "record")} at a time, within ${wordsOf(withinMs)}`,
+  ];
 }
 
 function groupLines(app: AppDefinition, group: Group): string[] {

@@ -23,6 +23,7 @@ export const OPERATION_ROUTES: readonly Route[] = [
           })),
         })),
         actors: list(named("Actor")),
+        sinks: list(object({ name: text, topic: text, group: text, partitions: whole, changelog: text })),
         repartitions: list(object({ topic: text, partitions: whole })),
       }),
     },

@@ -7,7 +7,7 @@ import type { Layout } from "../layout.ts";
 import type { Settings } from "../options.ts";
 import type { OwnTasks } from "../own-tasks.ts";
 import { ActorReader } from "../query.ts";
-import { taskName } from "../task.ts";
+import { type Task, taskName } from "../task.ts";
 import { Causes, type Report } from "./causes.ts";
 import type { Explanation, Question, TaskExplanation } from "./explanation.ts";
 import { factsOf } from "./facts.ts";
@@ -32,7 +32,8 @@ export type AskOthers = (addresses: readonly string[]) => Promise<ReadonlyMap<st
 interface ExplainerOptions {
   readonly settings: Settings;
   readonly layout: Layout;
-  readonly own: OwnTasks;
+  readonly tasks: readonly Task[];
+  readonly own: Pick<OwnTasks<Task>, "failureOf" | "others" | "addressOf">;
 }
 
 /** Answers "why is my window not closing?" for an app. */
@@ -45,11 +46,11 @@ export class Explainer {
 
   /** What this instance knows of its own. @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_KEY_INVALID, TIDEMARK_REQUEST_INVALID */
   async report(question: Question): Promise<OwnReport> {
-    const { own, settings } = this.#options;
+    const { own, settings, tasks: all } = this.#options;
     this.#names(question);
     const failure = (name: string) => own.failureOf(name);
     const tasks = await Promise.all(
-      own.all.map((task) => factsOf(task, failure(task.name), (one) => this.#bounds(one))),
+      all.map((task) => factsOf(task, failure(task.name), (one) => this.#bounds(one))),
     );
     const pending = await this.#pending(question);
     return {
@@ -100,7 +101,7 @@ export class Explainer {
       task: name,
       group: group.name,
       partition,
-      actors: group.actors.map((actor) => actor.name),
+      actors: "sink" in group ? [] : group.actors.map((actor) => actor.name),
       ...(instance !== undefined && { instance }),
       ...(known && {
         state: known.facts.state,
@@ -118,7 +119,8 @@ export class Explainer {
   #names({ actor, key }: Question): string[] {
     const { layout: { topology, places } } = this.#options;
     if (actor === undefined) {
-      if (key === undefined) return [...places.keys()];
+      // A sink waits for no watermark.
+      if (key === undefined) return [...places.values()].flatMap(({ name, group }) => "sink" in group ? [] : [name]);
       throw new TidemarkError("TIDEMARK_REQUEST_INVALID", "Cannot explain a key without an actor: name its actor too");
     }
     const group = topology.home.get(actor);
@@ -139,8 +141,9 @@ export class Explainer {
   /** What waits of a key, if its task is here and can be read. */
   async #pending({ actor, key }: Question): Promise<Pending[] | undefined> {
     if (actor === undefined || key === undefined) return undefined;
-    const { own, settings } = this.#options;
-    const task = own.get(this.#names({ actor, key })[0]!);
+    const { tasks, settings } = this.#options;
+    const [name] = this.#names({ actor, key });
+    const task = tasks.find((one) => one.name === name);
     const definition = settings.app["~app"].actors.find(({ name }) => name === actor)!;
     try {
       return task && await new ActorReader(task.store, definition).pending(key);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { flowchart } from "../../../src/cli/drawing/flowchart.ts";
 import { topology } from "../../../src/core/topology.ts";
+import sinks from "../apps/sinks.ts";
 import stages from "../apps/stages.ts";
 
 test("a flowchart has topics, tasks, actors, windows and internal topics, and what flows between them", () => {
@@ -22,5 +23,23 @@ test("a flowchart has topics, tasks, actors, windows and internal topics, and wh
     "  n1 --> n4",
     '  n5 -->|"say #quot;sum#quot;"| n2',
     '  n5 -.->|"late records"| n3',
+  ]);
+});
+
+test("a flowchart has sinks, and what leads to them", () => {
+  const app = sinks["~app"];
+  assert.deepEqual(flowchart(app, topology(app, new Map([["orders", 1]]))), [
+    "flowchart LR",
+    '  n0[("orders")]',
+    '  n1[/"sinks.to-mail.repartition"/]',
+    '  subgraph g0["orders: 1 task"]',
+    '    n2["greeter"]',
+    "  end",
+    "  n0 --> n2",
+    '  n3>"to-books"]',
+    "  n0 --> n3",
+    '  n4>"to-mail"]',
+    '  n2 -->|"greeted"| n1',
+    "  n1 --> n4",
   ]);
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { outline } from "../../../src/cli/drawing/outline.ts";
 import { topology } from "../../../src/core/topology.ts";
 import counts from "../apps/counts.ts";
+import sinks from "../apps/sinks.ts";
 import stages from "../apps/stages.ts";
 
 function draw({ "~app": app }: typeof counts, partitions: number): string[] {
@@ -43,5 +44,31 @@ test("internal topics, late records and where everything goes are told", () => {
     "    -> stages.per-day.repartition",
     "",
     "dead letters go to stages.dead-letters",
+  ]);
+});
+
+test("what goes out of the app is told: where sinks read, and how they write", () => {
+  assert.deepEqual(draw(sinks, 2), [
+    "app sinks: 1 actor, 2 sinks, 8 tasks",
+    "",
+    "group orders: 2 tasks, state kept in sinks.orders.changelog",
+    "  reads orders, in order",
+    "    -> sinks.greeter.repartition",
+    "",
+    "group greeter.repartition: 2 tasks, state kept in sinks.greeter.repartition.changelog",
+    "  reads sinks.greeter.repartition, an internal topic",
+    "    -> greeter",
+    "  actor greeter",
+    "    greeted -> sinks.to-mail.repartition",
+    "",
+    "sink to-books: 2 tasks, positions kept in sinks.to-books.sink.changelog",
+    "  reads orders",
+    "  writes up to 1 record at a time, within 1 min",
+    "",
+    "sink to-mail: 2 tasks, positions kept in sinks.to-mail.sink.changelog",
+    "  reads greeted of actor greeter, through sinks.to-mail.repartition",
+    "  writes up to 100 records at a time, within 1 s",
+    "",
+    "dead letters go to sinks.dead-letters",
   ]);
 });

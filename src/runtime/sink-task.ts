@@ -1,0 +1,310 @@
+import type { Checkpoint } from "../core/checkpoint.ts";
+import { TidemarkError } from "../core/errors.ts";
+import { Outbox } from "../core/outbox.ts";
+import type { TopicPartition } from "../core/record.ts";
+import { unwritten } from "../core/sink-record.ts";
+import type { DeadTally } from "../core/tally.ts";
+import type { SinkGroup } from "../core/topology.ts";
+import { untraced } from "../core/tracer.ts";
+import { Tracing } from "../core/tracing.ts";
+import { Undelivered } from "../core/undelivered.ts";
+import { watermarkToJson } from "../core/watermark.ts";
+import type { Bounds, Producer } from "../log/log.ts";
+import type { Store } from "../store/store.ts";
+import { commit } from "./commit.ts";
+import { deadLetterNotices } from "./dead-letter-notice.ts";
+import { HandOver, type SinkBatch, SinkFigures } from "./hand-over.ts";
+import { Histogram } from "./histogram.ts";
+import { COMMIT_SECONDS } from "./measures.ts";
+import { commitIntervalMs, type Settings } from "./options.ts";
+import { RestoreProgress } from "./progress.ts";
+import { restore } from "./restore.ts";
+import { SinkQueue, type Waiting } from "./sink-queue.ts";
+import { taskName, type TaskState } from "./task.ts";
+
+/** How often what was read from an internal topic is let go. */
+const TRIM_INTERVAL_MS = 5_000;
+
+const AHEAD: ReadonlySet<string> = new Set();
+
+/** What a sink's task has to know of the others of its process. */
+interface SinkTaskOptions {
+  readonly partitionsOf: (topic: string) => number;
+  /** How many tasks this process has, now: what they commit is spread over time. */
+  readonly tasksOwned: () => number;
+  /**
+   * Where a partition ends for good: nobody here will write to it any more. Undefined while that is not so. Asked only by
+   * a task that finishes.
+   */
+  readonly endOf: (partition: TopicPartition) => Promise<number | undefined>;
+}
+
+/**
+ * The work of one partition of a sink: reads, hands over and commits, until it is stopped. One write at a time, in order; the
+ * position moves in the transaction that also has the dead letters, after the write.
+ */
+export class SinkTask {
+  readonly group: SinkGroup;
+  readonly partition: number;
+  /** The name of its store; part of its transactional id. */
+  readonly name: string;
+  readonly figures = new SinkFigures();
+  /** How long its commits took, in seconds. */
+  readonly commitSeconds = new Histogram(COMMIT_SECONDS);
+  state: TaskState = "created";
+  commits = 0;
+  /** The position after what is done, which is what is committed next. */
+  position = 0;
+  /** The log end as last heard. */
+  end = 0;
+  readonly #settings: Settings;
+  readonly #options: SinkTaskOptions;
+  readonly #stop = new AbortController();
+  readonly #outbox: Outbox;
+  readonly #undelivered: Undelivered;
+  readonly #handOver: HandOver;
+  #queue: SinkQueue | undefined;
+  #store: Store | undefined;
+  #producer: Producer | undefined;
+  #progress: RestoreProgress | undefined;
+  #sequence = 0;
+  #hasProgress = false;
+  #isFinishing = false;
+  #committedAt = -Infinity;
+  #trimmedAt = -Infinity;
+
+  constructor(group: SinkGroup, partition: number, settings: Settings, options: SinkTaskOptions) {
+    this.group = group;
+    this.partition = partition;
+    this.name = taskName(group, partition);
+    this.#settings = settings;
+    this.#options = options;
+    this.#outbox = new Outbox(options.partitionsOf);
+    this.#undelivered = new Undelivered(settings.app.name, partition, this.#outbox, new Tracing(untraced));
+    const { clock, onNotice } = settings;
+    const { sink } = group;
+    const stop = this.#stop.signal;
+    this.#handOver = new HandOver({ sink, figures: this.figures, clock, stop, task: this.name, onNotice });
+  }
+
+  /** How far its restore is; undefined while none has begun. */
+  get progress(): RestoreProgress | undefined {
+    return this.#progress;
+  }
+
+  /** Dead letters written since the task was started: what could not be read, and what could not be written. */
+  get deadLetters(): number {
+    return this.#undelivered.tally.total;
+  }
+
+  /** The same by reason. */
+  get deadByReason(): DeadTally["rows"] {
+    return this.#undelivered.tally.rows;
+  }
+
+  /** Takes the task over, and commits where it begins if it never did before. It is not ready to run when it was stopped meanwhile. */
+  async open(): Promise<void> {
+    const checkpoint = await this.#restore();
+    if (checkpoint === "stopped") return;
+    const { log } = this.#settings;
+    const bounds = await log.bounds(this.#source);
+    this.end = bounds.end;
+    this.position = checkpoint ? checkpoint.inputs[0]!.offset : await this.#firstOffset(bounds);
+    // What is decided now must hold for good: another start would decide otherwise.
+    if (!checkpoint) await this.#commit();
+    const reader = await log.reader([{ ...this.#source, offset: this.position }]);
+    const { clock, pollBytes } = this.#settings;
+    this.#queue = new SinkQueue(this.group, { reader, clock, pollBytes, from: this.position, stop: this.#stop.signal });
+    this.state = "running";
+  }
+
+  /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stop.signal.aborted && this.state !== "finished") await this.#turn();
+      if (this.#hasProgress) await this.#commit();
+    } catch (error) {
+      this.state = "failed";
+      throw error;
+    }
+  }
+
+  /** Asks {@link run} to end: a write under way is told to give up, and waited for, but not for long. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Declares that the source will have no more records than what this process still writes: the rest is written, then it finishes. */
+  finish(): Promise<void> {
+    this.#isFinishing = true;
+    return Promise.resolve();
+  }
+
+  /** Releases everything. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    if (this.state !== "failed") this.state = "closed";
+    await this.#queue?.close();
+    await this.#producer?.close();
+    await this.#store?.close();
+  }
+
+  get #source(): TopicPartition {
+    return { topic: this.group.topic.name, partition: this.partition };
+  }
+
+  async #restore(): Promise<Checkpoint | "stopped" | undefined> {
+    const { app, log, stores, onNotice, clock } = this.#settings;
+    this.state = "restoring";
+    const producer = this.#producer = await log.producer(`${app.name}.${this.name}`);
+    const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
+    const { partition, group: { name: group, changelog } } = this;
+    const { signal } = this.#stop;
+    try {
+      const { store, checkpoint } = await restore(
+        { app: app.name, group, partition, changelog, store: this.name },
+        { log, stores, producer, progress, now: clock.now(), onNotice, signal },
+      );
+      this.#store = store;
+      if (checkpoint) this.#begin(checkpoint);
+      return checkpoint;
+    } catch (error) {
+      if (signal.aborted && error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED") return "stopped";
+      throw error;
+    }
+  }
+
+  #begin({ sequence, inputs }: Checkpoint): void {
+    const [{ topic } = { topic: "" }] = inputs;
+    if (topic !== this.group.topic.name) {
+      const { sink } = this.group;
+      throw new TidemarkError(
+        "TIDEMARK_TOPOLOGY_CHANGED",
+        `Cannot go on with sink "${sink.name}": it read topic "${topic}" before, and would read ` +
+          `"${this.group.topic.name}" now; rename the sink`,
+      );
+    }
+    this.#sequence = sequence;
+  }
+
+  /** What comes through an internal topic is all from this app. */
+  async #firstOffset({ start, end }: Bounds): Promise<number> {
+    const { log, from } = this.#settings;
+    if (from === "earliest" || this.group.isInternal) return start;
+    return from === "latest" ? end : Math.max(start, await log.offsetAt(this.#source, from));
+  }
+
+  /** Gathers a batch and hands it over, or finds that there is none yet. */
+  async #turn(): Promise<void> {
+    const queue = this.#queue!;
+    const isEnding = this.#isFinishing && await this.#isAtEnd(queue);
+    const waiting = await queue.next({ isEnding, waitMs: this.#waitMs() });
+    this.end = Math.max(this.end, queue.end);
+    if (waiting.length > 0) {
+      await this.#deliver(waiting, this.group.sink.attempts);
+      return;
+    }
+    if (queue.isEmpty && queue.position > this.position) this.#moveTo(queue.position);
+    if (this.#hasProgress && this.#commitInMs() <= 0) await this.#commit();
+    if (isEnding && queue.isEmpty) this.state = "finished";
+  }
+
+  /** Whether all is read that there will ever be. */
+  async #isAtEnd(queue: SinkQueue): Promise<boolean> {
+    const end = await this.#options.endOf(this.#source);
+    return end !== undefined && queue.position >= end;
+  }
+
+  #waitMs(): number {
+    const waitMs = this.#isFinishing ? 10 : 1_000;
+    return this.#hasProgress ? Math.max(0, Math.min(waitMs, this.#commitInMs())) : waitMs;
+  }
+
+  #commitInMs(): number {
+    const interval = commitIntervalMs(this.#settings, this.#options.tasksOwned());
+    return this.#committedAt + interval - this.#settings.clock.monotonic();
+  }
+
+  /**
+   * Hands records over and moves past them. Where that fails to the end, by halves, in order: so those that are to blame come
+   * to stand alone, and become dead letters. False when the task stopped before it was through.
+   */
+  async #deliver(waiting: readonly Waiting[], attempts: number): Promise<boolean> {
+    const batch = waiting.flatMap(({ reading }) => ("of" in reading ? [reading.of] : []));
+    const [first, ...rest] = batch;
+    if (first) {
+      const handed = await this.#handOver.write([first, ...rest] satisfies SinkBatch, attempts);
+      if (handed.kind === "stopped") return false;
+      if (handed.kind === "failed" && rest.length > 0) {
+        const half = Math.floor(batch.length / 2);
+        const cut = waiting.findIndex(({ reading }) => "of" in reading && reading.of === batch[half]);
+        return await this.#deliverPart(waiting.slice(0, cut)) && await this.#deliverPart(waiting.slice(cut));
+      }
+      if (handed.kind === "failed") {
+        this.figures.failures++;
+        const { sink } = this.group;
+        const failure = unwritten(sink.name, first.key, attempts, handed.error);
+        await this.#pass(waiting.map((one) => ("of" in one.reading ? { ...one, reading: { failure } } : one)));
+        return true;
+      }
+    }
+    await this.#pass(waiting);
+    return true;
+  }
+
+  /** A part is tried once, as all of it was tried so often; a record by itself as often as a batch. */
+  #deliverPart(waiting: readonly Waiting[]): Promise<boolean> {
+    const isAlone = waiting.filter(({ reading }) => "of" in reading).length === 1;
+    return this.#deliver(waiting, isAlone ? this.group.sink.attempts : 1);
+  }
+
+  /** Buries what cannot be handed over, moves past all of it, and commits. */
+  async #pass(waiting: readonly Waiting[]): Promise<void> {
+    for (const { record, reading } of waiting) {
+      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source }, reading.failure);
+    }
+    this.#moveTo(waiting.at(-1)!.next);
+    await this.#commit();
+  }
+
+  #moveTo(position: number): void {
+    this.position = position;
+    this.#hasProgress = true;
+  }
+
+  async #commit(): Promise<void> {
+    const { clock, app, log, onNotice } = this.#settings;
+    const { partition, group: { name, changelog } } = this;
+    const topic = this.group.topic.name;
+    const checkpoint: Checkpoint = {
+      format: 1,
+      app: app.name,
+      group: name,
+      partition,
+      sequence: this.#sequence + 1,
+      shape: { partitions: 0, inputs: [topic], windows: {} },
+      watermark: watermarkToJson(-Infinity),
+      inputs: [{ topic, offset: this.position, channels: [] }],
+    };
+    const positions = [{ ...this.#source, offset: this.position }];
+    // A group of its own for tools to see: actors may read the same topic.
+    const target = { group: `${app.name}.${this.group.sink.name}`, changelog, partition, log, ahead: AHEAD };
+    const now = clock.monotonic();
+    const outputs = this.#outbox.take();
+    await commit(
+      { outputs, changes: [], checkpoint, positions },
+      { ...target, producer: this.#producer!, store: this.#store! },
+      clock.now(),
+    );
+    this.commitSeconds.add((clock.monotonic() - now) / 1_000);
+    for (const notice of deadLetterNotices(outputs, app.name, this.name)) onNotice(notice);
+    this.#sequence++;
+    this.commits++;
+    this.#hasProgress = false;
+    this.#committedAt = now;
+    if (this.group.isInternal && now - this.#trimmedAt >= TRIM_INTERVAL_MS) {
+      this.#trimmedAt = now;
+      await log.trim(this.#source, this.position);
+    }
+  }
+}
