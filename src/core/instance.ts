@@ -191,6 +191,8 @@ export class Instances {
   readonly folder: Folder;
   /** What the names of its rows begin with. */
   readonly prefix: string;
+  /** What the names of those rows begin with that tell all of its actors: their states, or the records they keep. */
+  readonly scanned: string;
   /** Whether its actors have a row for their state; those of windows that keep their records have none. */
   readonly keepsState: boolean;
   /** Whether its actors keep records that wait. */
@@ -221,6 +223,7 @@ export class Instances {
     const { name, window, expireAfterMs } = definition;
     this.prefix = rowPrefix(isAligned(window) ? "w" : "a", name);
     this.keepsState = !window || isAligned(window);
+    this.scanned = this.keepsState ? this.prefix : rowPrefix("b", name);
     this.isOrdered = isOrdered(definition);
     this.keepsRecords = this.isOrdered || !this.keepsState;
     this.hasAlarms = this.keepsRecords || folder.isTimed || expireAfterMs !== undefined ||

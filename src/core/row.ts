@@ -14,7 +14,7 @@
 export const CHECKPOINT_ROW = "~checkpoint";
 
 /** What kind of rows a prefix is for: the letters above. */
-type RowKind = "a" | "w" | "b" | "d";
+export type RowKind = "a" | "w" | "b" | "d";
 
 /** The prefix of an actor's rows of one kind. */
 export function rowPrefix(kind: RowKind, actor: string): string {
@@ -24,6 +24,15 @@ export function rowPrefix(kind: RowKind, actor: string): string {
 /** The prefix of the waiting records of a key: no other key's rows begin with it. */
 export function bufferPrefix(actor: string, key: string): string {
   return `${rowPrefix("b", actor)}${key.length}:${key}!`;
+}
+
+/**
+ * What of a row's name lies between its actor's prefix and its key: rows that have it in common are in the order of their
+ * keys. `from` is the prefix's length.
+ */
+export function rowSegment(row: string, kind: RowKind, from: number): string {
+  if (kind === "w") return row.slice(0, from + TIME_LENGTH + 1);
+  return row.slice(0, kind === "b" ? row.indexOf(":", from) + 1 : from);
 }
 
 /** The key that a waiting record's row belongs to. */
@@ -36,6 +45,14 @@ export function bufferedKey(row: string, actor: string): string {
 /** The first text after all texts with this prefix, which ends with "!". */
 export function prefixEnd(prefix: string): string {
   return prefix.slice(0, -1) + '"';
+}
+
+/** The first text after all texts with any prefix that has a character which is not the last one of Unicode. */
+export function textAfter(prefix: string): string {
+  const points = [...prefix];
+  while (points.at(-1) === "\u{10ffff}") points.pop();
+  const last = points.pop()!.codePointAt(0)!;
+  return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
 }
 
 const SHIFT = 2n ** 54n;

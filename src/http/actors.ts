@@ -1,11 +1,13 @@
 import { type ActorDefinition, isOrdered, topicsRead } from "../core/actor.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { keyFault } from "../core/key.ts";
-import type { ActorState, Standing } from "../runtime/query.ts";
+import type { ActorState } from "../runtime/query.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { json, jsonLines } from "./answer.ts";
-import { answerElsewhere, LinesElsewhere, partitionsOf } from "./elsewhere.ts";
+import { json } from "./answer.ts";
+import { answerElsewhere } from "./elsewhere.ts";
 import type { Call } from "./route.ts";
+import { actorPage } from "./scan.ts";
+import { standingJson } from "./standing.ts";
 import { quoted } from "./target.ts";
 
 /** What an actor is, for a reader. */
@@ -30,15 +32,10 @@ export function listActors({ runtime }: Call): Response {
   return json({ actors: runtime.actors.map(actorJson) });
 }
 
-/** All states of an actor; with `key` that one's only. */
+/** States of an actor, page by page; with `key` that one's only. */
 export async function actorStates(call: Call, actor: string): Promise<Response> {
-  const { runtime, query, onError } = call;
-  const key = query.text("key");
-  if (key !== undefined) return await keyState(call, actor, key);
-  const { own, elsewhere } = partitionsOf(call, actor);
-  checkReady(runtime, actor, own);
-  const others = await LinesElsewhere.ask(call, elsewhere);
-  return await jsonLines(stateLines(runtime, actor, own, others), onError);
+  const key = call.query.text("key");
+  return key === undefined ? await actorPage(call, actor) : await keyState(call, actor, key);
 }
 
 /** The state of a key, or its open windows where the actor has windows. */
@@ -55,7 +52,7 @@ export async function keyState(call: Call, actor: string, key: string): Promise<
       `Cannot find key ${quoted(key)}: actor "${actor}" has no state for it`,
     );
   }
-  return json({ actor, ...state, standing, ...(standing && { lag: lagOf(runtime, actor, standing) }) });
+  return json({ actor, ...state, ...standingJson(runtime, actor, standing) });
 }
 
 /** The open windows of a key, the first to close first, and those that closed of late, the last one first. */
@@ -68,49 +65,10 @@ export async function keyWindows(call: Call, actor: string, key: string): Promis
   }
   const elsewhere = await answerElsewhere(call, actor, key);
   if (elsewhere) return elsewhere;
-  const states = await runtime.windows(actor, key);
+  const { states, standing } = await runtime.windows(actor, key);
   const bare = ({ key: _, ...rest }: ActorState) => rest;
-  return json({ actor, key, windows: states.map(bare), closed: runtime.closedWindows(actor, key).map(bare) });
-}
-
-async function* stateLines(
-  runtime: Runtime,
-  actor: string,
-  own: readonly number[],
-  others: LinesElsewhere,
-): AsyncGenerator<string> {
-  try {
-    for await (const state of runtime.scan(actor, own)) yield JSON.stringify(state);
-    yield* others.read();
-  } finally {
-    await others.close();
-  }
-}
-
-/** All tasks must be there before the first line goes out. */
-function checkReady(runtime: Runtime, actor: string, partitions: readonly number[]): void {
-  const tasks = tasksOf(runtime, actor);
-  for (const partition of partitions) {
-    const state = tasks.find((task) => task.partition === partition)?.state ?? "not here";
-    if (state === "running" || state === "finished") continue;
-    const message = `Cannot read all of actor "${actor}": its partition ${partition} is ${state}; try again soon`;
-    throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
-  }
-}
-
-/** How many records of a task's inputs, as last heard, its answer does not know yet. */
-function lagOf(runtime: Runtime, actor: string, { partition, positions }: Standing): number {
-  const task = tasksOf(runtime, actor).find((one) => one.partition === partition);
-  let lag = 0;
-  for (const input of task?.router.inputs ?? []) {
-    lag += Math.max(0, input.end - (positions[`${input.topic}/${partition}`] ?? 0));
-  }
-  return lag;
-}
-
-function tasksOf(runtime: Runtime, actor: string) {
-  const group = runtime.topology.home.get(actor)?.name;
-  return runtime.tasks.filter((task) => task.group.name === group);
+  const closed = runtime.closedWindows(actor, key).map(bare);
+  return json({ actor, key, windows: states.map(bare), closed, ...standingJson(runtime, actor, standing) });
 }
 
 function definitionOf(runtime: Runtime, actor: string): ActorDefinition | undefined {

@@ -5,10 +5,14 @@ import { passedOn } from "./answer.ts";
 import type { Call } from "./route.ts";
 
 /**
- * Marks a request that was passed on: whoever gets it answers for itself, so that no request goes round. Where all states are
- * asked for it names the partitions: who asks and who is asked may not have heard of the same assignment yet.
+ * Marks a request that was passed on: whoever gets it answers for itself, so that no request goes round. It names the
+ * partition that is asked for, where that is not the one of a key: who asks and who is asked may not have heard of the same
+ * assignment yet.
  */
 const PASSED_ON = "tidemark-passed-on";
+
+/** What goes along of the request: who asks, and what a stream has told already. */
+const PASSED_HEADERS = ["authorization", "last-event-id"] as const;
 
 /** How long another instance may take until it begins to answer, in ms. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -31,11 +35,7 @@ export async function askAll<T>(
     try {
       return [
         address,
-        await ask(address, request, "1", async (response) => {
-          if (response.ok) return read(await response.json());
-          await response.body?.cancel();
-          throw new Error(`it answers with status ${response.status}`);
-        }),
+        await ask(address, request, { read: async (response) => read(await jsonOf(response)) }),
       ];
     } catch (error) {
       return [address, error instanceof TidemarkError && error.cause ? reasonOf(error.cause) : reasonOf(error)];
@@ -52,76 +52,60 @@ export async function answerElsewhere(
 ): Promise<Response | undefined> {
   if (request.headers.has(PASSED_ON)) return undefined;
   const address = runtime.addressOf(actor, key);
-  return address === undefined ? undefined : passedOn(await ask(address, request, "1"));
+  return address === undefined ? undefined : passedOn(await ask(address, request));
+}
+
+/** The partition that another instance asks for, if it is one that asks. */
+export function partitionAsked({ request }: Call): number | undefined {
+  const asked = request.headers.get(PASSED_ON);
+  return asked === null ? undefined : Number(asked);
 }
 
 /**
- * The partitions of an actor that this instance has to answer for, and those of others by their addresses.
- * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
+ * Asks another instance for its share of an answer: its partition's, with parameters of its own.
+ * @throws TIDEMARK_NOT_READY, whatever it was that failed
  */
-export function partitionsOf({ runtime, request }: Call, actor: string): ReturnType<Call["runtime"]["partitionsOf"]> {
-  const asked = request.headers.get(PASSED_ON);
-  if (asked === null) return runtime.partitionsOf(actor);
-  return { own: asked.split(",").map(Number), elsewhere: new Map() };
-}
-
-/** States that other instances have, as lines. To be closed, whether they were read or not. */
-export class LinesElsewhere {
-  readonly #readers: readonly ReadableStreamDefaultReader<string>[];
-
-  constructor(responses: readonly Response[]) {
-    this.#readers = responses.map(({ body }) => body!.pipeThrough(new TextDecoderStream()).getReader());
-  }
-
-  /**
-   * Asks them all at once, so that what fails fails before the first line.
-   * @throws TIDEMARK_NOT_READY
-   */
-  static async ask({ request }: Call, elsewhere: ReadonlyMap<string, readonly number[]>): Promise<LinesElsewhere> {
-    const asked = [...elsewhere].map(([address, partitions]) => ask(address, request, partitions.join()));
-    const settled = await Promise.allSettled(asked);
-    const responses = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
-    const failure = settled.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
-    const refused = responses.find(({ ok }) => !ok);
-    if (!failure && !refused) return new LinesElsewhere(responses);
-    await Promise.all(responses.map(({ body }) => body?.cancel()));
-    throw failure ? failure.reason : notReady(`it answers with status ${refused!.status}`);
-  }
-
-  /** All of them, instance by instance. */
-  async *read(): AsyncGenerator<string> {
-    for (const reader of this.#readers) {
-      let rest = "";
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        const lines = (rest + value).split("\n");
-        rest = lines.pop()!;
-        yield* lines;
-      }
-      if (rest !== "") yield rest;
-    }
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#readers.map((reader) => reader.cancel().catch(() => {}))); // it has told the reader
-  }
-}
-
-/** @param read takes the answer, in the same time */
-async function ask<T = Response>(
+export async function askElsewhere(
+  { request }: Call,
   address: string,
-  request: Request,
-  mark: string,
-  read: (response: Response) => Promise<T> = async (response) => response as T,
-): Promise<T> {
+  partition: number,
+  parameters: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  const target = `${new URL(request.url).pathname}?${new URLSearchParams(parameters)}`;
+  return await ask(address, request, { mark: String(partition), target, read: jsonOf });
+}
+
+async function jsonOf(response: Response): Promise<unknown> {
+  if (response.ok) return await response.json();
+  await response.body?.cancel();
+  throw new Error(`it answers with status ${response.status}`);
+}
+
+/** How another instance is asked. */
+interface Asking<T> {
+  /** What stands in the mark: a partition, or "1". */
+  readonly mark?: string;
+  /** The path and parameters. Default: those of the request at hand. */
+  readonly target?: string;
+  /** How long it may wait before it begins to answer, beside the usual time. Default 0. */
+  readonly waitMs?: number;
+  /** Takes the answer, in the same time. Default: it is handed back unread. */
+  readonly read?: (response: Response) => Promise<T>;
+}
+
+async function ask<T = Response>(address: string, request: Request, asking: Asking<T> = {}): Promise<T> {
   const { pathname, search } = new URL(request.url);
-  const authorization = request.headers.get("authorization");
-  const headers = { [PASSED_ON]: mark, ...(authorization !== null && { authorization }) };
+  const { mark = "1", target = pathname + search, waitMs = 0, read = async (response) => response as T } = asking;
+  const passed = PASSED_HEADERS.flatMap((name) => {
+    const value = request.headers.get(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+  const headers = { [PASSED_ON]: mark, ...Object.fromEntries(passed) };
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), ANSWER_WITHIN_MS);
+  const withinMs = ANSWER_WITHIN_MS + waitMs;
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${withinMs} ms`)), withinMs);
   try {
-    return await read(await fetch(address + pathname + search, { headers, signal: late.signal, redirect: "error" }));
+    return await read(await fetch(address + target, { headers, signal: late.signal, redirect: "error" }));
   } catch (cause) {
     throw notReady(reasonOf(cause), cause);
   } finally {

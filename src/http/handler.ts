@@ -24,7 +24,7 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  * Answers requests about an app at work; for any server that speaks `Request` and `Response`.
  *
  *     GET  /actors                      the actors
- *     GET  /actors/:actor               all states, as JSON lines; `?key=` for one
+ *     GET  /actors/:actor               its states, page by page; `?key=` for one
  *     GET  /actors/:actor/:key          a state, and where it stands
  *     GET  /actors/:actor/:key/windows  the open windows of a key
  *     POST /topics/:topic               one JSON value or JSON lines into a topic the app reads; `?key=`

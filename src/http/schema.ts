@@ -51,6 +51,7 @@ export const SCHEMAS = {
       partition: whole,
       positions: { $ref: "#/components/schemas/Positions" },
       watermark: { $ref: "#/components/schemas/Watermark" },
+      lag: { ...whole, description: "Records of its inputs, as last heard, that it did not know then." },
     }),
   },
   Span: object({ start: time, end: time }),

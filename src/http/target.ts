@@ -52,14 +52,16 @@ export class Query {
     return this.#values.get(name);
   }
 
-  /** A parameter as a whole number from 0. @throws TIDEMARK_REQUEST_INVALID */
-  whole(name: string): number | undefined {
+  /** A parameter as a whole number. @throws TIDEMARK_REQUEST_INVALID */
+  whole(name: string, { least = 0, most = Infinity } = {}): number | undefined {
     const text = this.#values.get(name);
     if (text === undefined) return undefined;
-    if (/^\d{1,15}$/.test(text)) return Number(text);
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    if (number >= least && number <= most) return number;
+    const bounds = most === Infinity ? `from ${least}` : `from ${least} to ${most}`;
     throw new TidemarkError(
       "TIDEMARK_REQUEST_INVALID",
-      `Cannot use ${quoted(text)} as ${name}: give a whole number from 0`,
+      `Cannot use ${quoted(text)} as ${name}: give a whole number ${bounds}`,
     );
   }
 }

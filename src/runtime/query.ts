@@ -3,23 +3,19 @@ import type { Checkpoint } from "../core/checkpoint.ts";
 import type { Snapshot } from "../core/fold.ts";
 import { type Instance, Instances } from "../core/instance.ts";
 import { type Pending, pendingOf } from "../core/pending.ts";
-import {
-  bufferedKey,
-  bufferPrefix,
-  CHECKPOINT_ROW,
-  parseTimedRow,
-  prefixEnd,
-  rowPrefix,
-  timeText,
-} from "../core/row.ts";
+import { bufferedKey, bufferPrefix, CHECKPOINT_ROW, parseTimedRow, prefixEnd, timeText } from "../core/row.ts";
 import { openWindows } from "../core/waiting.ts";
 import type { WatermarkJson } from "../core/watermark.ts";
 import { isAligned, type Span } from "../core/window.ts";
 import type { Row, Store } from "../store/store.ts";
 import type { StoreCheckpoint } from "./changelog.ts";
+import { PageRows, type Place } from "./page-rows.ts";
 
-/** Rows read at a time by a scan. */
-const PAGE_ROWS = 1_000;
+/** States read at a time by a scan. */
+const PAGE_STATES = 1_000;
+
+/** About how much text the states of one page may be, beside the last. */
+const PAGE_UNITS = 1_048_576;
 
 /** Open windows of one key that are answered at most. */
 const WINDOWS_MAX = 1_000;
@@ -46,6 +42,22 @@ export interface Standing {
   readonly watermark: WatermarkJson;
 }
 
+/** What a page has to hold. */
+export interface PageOptions {
+  /** Only keys that begin with it. Default: all. */
+  readonly prefix?: string;
+  /** Where it begins. Default: with the first. */
+  readonly from?: Place | undefined;
+  /** At most so many states, from 1. */
+  readonly limit: number;
+}
+
+/** Some states in order. There may be more while there is a `next`, even if these are fewer than were asked for. */
+export interface Page {
+  readonly states: readonly ActorState[];
+  readonly next: Place | undefined;
+}
+
 /** Reads the committed rows of one actor in the store of one task. */
 export class ActorReader {
   readonly #store: Store;
@@ -62,6 +74,12 @@ export class ActorReader {
   async get(key: string): Promise<{ state: ActorState | undefined; standing: Standing | undefined }> {
     const [value, checkpoint] = await this.#store.getMany([this.#instances.prefix + key, CHECKPOINT_ROW]);
     return { state: value === undefined ? undefined : this.#state(key, value), standing: standingOf(checkpoint) };
+  }
+
+  /** Where the task stands. */
+  async standing(): Promise<Standing | undefined> {
+    const [checkpoint] = await this.#store.getMany([CHECKPOINT_ROW]);
+    return standingOf(checkpoint);
   }
 
   /** The open windows of a key, the first to close first. */
@@ -115,34 +133,55 @@ export class ActorReader {
 
   /** All states of the actor in the order of their rows. What is committed meanwhile may or may not be seen. */
   async *scan(): AsyncGenerator<ActorState> {
-    if (!this.#instances.keepsState) return yield* this.#scanRecords();
-    const { prefix } = this.#instances;
-    for (let gte = prefix;;) {
-      const rows = await this.#store.range({ gte, lt: prefixEnd(prefix), limit: PAGE_ROWS });
-      for (const [row, value] of rows) {
-        if (!this.#actor.window) {
-          yield this.#state(row.slice(prefix.length), value);
-        } else {
-          const { time: end, rest: key } = parseTimedRow(row, prefix);
-          yield this.#state(key, value, end);
-        }
-      }
-      if (rows.length < PAGE_ROWS) return;
-      gte = rows.at(-1)![0] + "\0";
+    let from: Place | undefined;
+    for (;;) {
+      const { states, next } = await this.page({ from, limit: PAGE_STATES });
+      yield* states;
+      if (!next) return;
+      from = next;
     }
   }
 
-  /** Key by key, as all records of one are needed. */
-  async *#scanRecords(): AsyncGenerator<ActorState> {
-    const { name } = this.#actor;
-    const all = rowPrefix("b", name);
-    for (let gte = all;;) {
-      const [first] = await this.#store.range({ gte, lt: prefixEnd(all), limit: 1 });
-      if (!first) return;
-      const key = bufferedKey(first[0], name);
-      yield* await this.windows(key);
-      gte = prefixEnd(bufferPrefix(name, key));
+  /** Some states of the actor in the order of their rows. */
+  async page({ prefix = "", from, limit }: PageOptions): Promise<Page> {
+    const rows = new PageRows(this.#store, this.#instances, prefix, from);
+    const states: ActorState[] = [];
+    let units = 0;
+    for await (const row of rows.read(limit)) {
+      const found = this.#instances.keepsState ? [this.#ofRow(row)] : await this.#windowsAfter(row, from);
+      for (const state of found) {
+        if (states.length === limit || units >= PAGE_UNITS) return { states, next: this.#placeAfter(states.at(-1)!) };
+        states.push(state);
+        units += JSON.stringify(state).length;
+      }
     }
+    return { states, next: rows.next };
+  }
+
+  /** The windows of the key of a row that keeps a record of it, but for those that come before a place. */
+  async #windowsAfter([row]: Row, from: Place | undefined): Promise<ActorState[]> {
+    const key = bufferedKey(row, this.#actor.name);
+    const prefix = bufferPrefix(this.#actor.name, key);
+    const rows = await this.#store.range({ gte: prefix, lt: prefixEnd(prefix), limit: EVENTS_MAX });
+    const windows = this.#ofRecords(key, rows);
+    const isCut = from?.end !== undefined && `${this.#instances.scanned}${from.row}` === prefix;
+    return isCut ? windows.filter(({ window }) => window!.end > from.end!) : windows;
+  }
+
+  /** The state that a row holds. */
+  #ofRow([row, value]: Row): ActorState {
+    const { prefix } = this.#instances;
+    if (!this.#actor.window) return this.#state(row.slice(prefix.length), value);
+    const { time: end, rest: key } = parseTimedRow(row, prefix);
+    return this.#state(key, value, end);
+  }
+
+  #placeAfter({ key, window }: ActorState): Place {
+    if (!this.#instances.keepsState) {
+      const row = bufferPrefix(this.#actor.name, key).slice(this.#instances.scanned.length);
+      return { row, end: window!.end };
+    }
+    return { row: `${window ? `${timeText(window.end)}!` : ""}${key}\0` };
   }
 
   #ofRecords(key: string, rows: readonly Row[]): ActorState[] {

@@ -14,7 +14,7 @@ import { type Layout, layOut } from "./layout.ts";
 import type { Moves } from "./measures.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
-import { ActorReader, type ActorState, type Standing, viewOf } from "./query.ts";
+import { ActorReader, type ActorState, type Page, type PageOptions, type Standing, viewOf } from "./query.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
 import { OwnTasks } from "./own-tasks.ts";
 import { SinkTask } from "./sink-task.ts";
@@ -101,22 +101,21 @@ export class Runtime implements AsyncDisposable {
     return this.#own.addressOf(taskName(group, partitionFor(key, group.partitions)));
   }
 
+  /** How many partitions the keys of an actor are spread over. @throws TIDEMARK_ACTOR_UNKNOWN */
+  partitionsOf(actor: string): number {
+    return this.#home(actor).group.partitions;
+  }
+
   /**
-   * The partitions whose states of an actor this instance has, and those that others have, by their addresses.
-   * @throws TIDEMARK_ACTOR_UNKNOWN; TIDEMARK_NOT_READY when some of it is where nobody can be asked
+   * The address of the instance that has an actor's partition; undefined when it is this one.
+   * @throws TIDEMARK_ACTOR_UNKNOWN; TIDEMARK_NOT_READY when it is where nobody can be asked
    */
-  partitionsOf(actor: string): { readonly own: number[]; readonly elsewhere: Map<string, number[]> } {
-    const { group } = this.#home(actor);
-    const own: number[] = [];
-    const elsewhere = new Map<string, number[]>();
-    for (let partition = 0; partition < group.partitions; partition++) {
-      const name = taskName(group, partition);
-      const address = this.#own.addressOf(name);
-      if (this.#own.isAssigned(name)) own.push(partition);
-      else if (address === undefined) throw notHere(name);
-      else elsewhere.set(address, [...elsewhere.get(address) ?? [], partition]);
-    }
-    return { own, elsewhere };
+  whereIs(actor: string, partition: number): string | undefined {
+    const name = taskName(this.#home(actor).group, partition);
+    if (this.#own.isAssigned(name)) return undefined;
+    const address = this.#own.addressOf(name);
+    if (address === undefined) throw notHere(name);
+    return address;
   }
 
   /**
@@ -127,9 +126,17 @@ export class Runtime implements AsyncDisposable {
     return await this.#reader(actor, key).get(key);
   }
 
-  /** The committed state of a windowed actor's open windows of one key; at most 1,000, the first to close first. */
-  async windows(actor: string, key: string): Promise<ActorState[]> {
-    return await this.#reader(actor, key).windows(key);
+  /**
+   * The committed state of a windowed actor's open windows of one key, at most 1,000, the first to close first; each at least
+   * as new as where the task stands.
+   */
+  async windows(
+    actor: string,
+    key: string,
+  ): Promise<{ states: readonly ActorState[]; standing: Standing | undefined }> {
+    const reader = this.#reader(actor, key);
+    const standing = await reader.standing();
+    return { states: await reader.windows(key), standing };
   }
 
   /**
@@ -171,6 +178,21 @@ export class Runtime implements AsyncDisposable {
   /** What this instance has to say to {@link explain} when another one was asked. Throws as that does. */
   async report(question: Question = {}): Promise<OwnReport> {
     return await this.#explainer.report(question);
+  }
+
+  /**
+   * Some committed states of an actor in one of its partitions: each at least as new as where the task stands.
+   * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
+   */
+  async page(
+    actor: string,
+    partition: number,
+    options: PageOptions,
+  ): Promise<Page & { readonly standing: Standing | undefined }> {
+    const { definition, group } = this.#home(actor);
+    const reader = new ActorReader(this.#task(group, partition).store, definition);
+    const standing = await reader.standing();
+    return { ...await reader.page(options), standing };
   }
 
   /** The records of a topic, as {@link readTopic} has them. @throws TIDEMARK_LOG_TOPIC_UNKNOWN */

@@ -34,7 +34,7 @@ async function view(runtime: Runtime, key: string, time: number): Promise<void> 
 /** Whether the actor and the session of key k are there. */
 async function look(runtime: Runtime): Promise<[total: boolean, session: boolean]> {
   const { state } = await runtime.get("totals", "k");
-  return [state !== undefined, (await runtime.windows("sessions", "k")).length > 0];
+  return [state !== undefined, (await runtime.windows("sessions", "k")).states.length > 0];
 }
 
 for (const keepsStores of [true, false]) {

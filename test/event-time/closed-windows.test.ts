@@ -142,7 +142,7 @@ test("a task that was restarted has forgotten what closed before", async () => {
         await until(() => runtime.tasks[0]!.router.watermark === 20 && !runtime.tasks[0]!.router.hasProgress);
       }
       equal(runtime.closedWindows("tumblings", "k").length, count);
-      equal((await runtime.windows("tumblings", "k")).length, 1);
+      equal((await runtime.windows("tumblings", "k")).states.length, 1);
     } finally {
       await runtime.stop();
     }

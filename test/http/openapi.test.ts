@@ -16,6 +16,10 @@ const REQUESTS: Readonly<Record<string, readonly (string | readonly [path: strin
     "/actors/nope",
     "/actors/totals?key=nobody",
     "/actors/totals?key=%ff",
+    "/actors/totals?limit=1",
+    "/actors/per-minute?prefix=a&limit=1",
+    "/actors/totals?limit=0",
+    "/actors/totals?cursor=x",
   ],
   "GET /actors/{actor}/{key}": [
     "/actors/totals/a",

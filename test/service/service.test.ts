@@ -15,9 +15,9 @@ async function ask(service: Service, path: string) {
 }
 
 async function states(service: Service, actor = "totals"): Promise<Record<string, number>> {
-  const { text } = await ask(service, `/actors/${actor}`);
-  const lines = text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
-  return Object.fromEntries(lines.map(({ key, context }) => [key, context.views ?? context.count]));
+  const { text } = await ask(service, `/actors/${actor}?limit=1000`);
+  const found: { key: string; context: Record<string, number> }[] = JSON.parse(text).states ?? [];
+  return Object.fromEntries(found.map(({ key, context }) => [key, (context["views"] ?? context["count"])!]));
 }
 
 async function records(service: Service, topic: string) {

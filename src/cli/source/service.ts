@@ -4,6 +4,9 @@ import type { ReadOptions } from "../../runtime/read.ts";
 import type { Client } from "./client.ts";
 import type { Source } from "./source.ts";
 
+/** States asked for at a time: the most there may be. */
+const PAGE_LIMIT = "1000";
+
 /** A running service. */
 export class ServiceSource implements Source {
   readonly #client: Client;
@@ -31,8 +34,14 @@ export class ServiceSource implements Source {
     }
   }
 
-  states(actor: string): AsyncIterable<string> {
-    return this.#client.lines(pathOf("actors", actor));
+  async *states(actor: string): AsyncGenerator<string> {
+    let cursor: string | undefined;
+    for (;;) {
+      const page = await this.#client.json(pathOf("actors", actor), { limit: PAGE_LIMIT, cursor }) as PageAnswer;
+      for (const state of page.states) yield JSON.stringify(state);
+      cursor = page.cursor;
+      if (cursor === undefined) return;
+    }
   }
 
   records(topic: string, { partition, from, limit }: ReadOptions): AsyncIterable<string> {
@@ -41,6 +50,12 @@ export class ServiceSource implements Source {
   }
 
   async close(): Promise<void> {}
+}
+
+/** What the service says of all keys, page by page. */
+interface PageAnswer {
+  readonly states: readonly ActorState[];
+  readonly cursor?: string;
 }
 
 /** What the service says of a key: its state, or its windows: those that are open, and those that closed of late. */

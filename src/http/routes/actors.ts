@@ -8,14 +8,18 @@ const key: Parameter = { description: "A key, encoded as encodeURIComponent does
 const state = object({ actor: text, key: text, context: {} }, {
   state: {},
   standing: named("Standing"),
-  lag: { type: "integer", minimum: 0, description: "Records of its inputs, as last heard, that it does not know yet." },
 });
 const windows = object({
   actor: text,
   key: text,
   windows: { ...list(named("Window")), description: "Those that are open, the first to close first." },
   closed: { ...list(named("Window")), description: "Those that closed of late, the newest first." },
-});
+}, { standing: named("Standing") });
+const page = object({
+  actor: text,
+  states: list(named("State")),
+  standings: { ...list(named("Standing")), description: "Of each partition that was looked at: states may be newer." },
+}, { cursor: { ...text, description: "Where the next page begins. Absent when there is none." } });
 const ofKey = { "application/json": { anyOf: [state, windows] } };
 
 /** What can be asked about actors. */
@@ -31,15 +35,25 @@ export const ACTOR_ROUTES: readonly Route[] = [
   {
     method: "GET",
     path: "/actors/:actor",
-    summary: "All states of an actor, as JSON lines",
+    summary: "States of an actor, page by page",
+    description:
+      "By partition, in it by key; of windows by their end before that, and where windows keep their events by the " +
+      "length of the key. A page may hold fewer states than were asked for, even none: the last one is the one without a " +
+      "cursor. A state that is there all the while is told once, whatever is committed between two pages.",
     texts: { actor },
     query: {
+      prefix: { description: "Only keys that begin with this text. Default: all.", schema: text },
+      limit: {
+        description: "At most so many states. Default 100.",
+        schema: { type: "integer", minimum: 1, maximum: 1_000 },
+      },
+      cursor: { description: "The cursor of the page before, from any instance.", schema: text },
       key: {
         description: 'Only the state of this key: for those that a path cannot carry, which are "", "." and "..".',
         schema: text,
       },
     },
-    answer: { "application/x-ndjson": text, ...ofKey },
+    answer: { "application/json": { anyOf: [page, ...ofKey["application/json"].anyOf] } },
     refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_KEY_UNKNOWN"],
     run: actorStates,
   },

@@ -198,11 +198,10 @@ export class Feed {
     const isCounted = async (): Promise<boolean> => {
       const contexts = new Map<string, unknown>();
       for (const actor of ["totals", "noted"]) {
-        const response = await fetch(`${url}/actors/${actor}`);
+        const response = await fetch(`${url}/actors/${actor}?limit=1000`);
         last = await response.text().catch((error) => `${error}`);
         if (!response.ok) return false;
-        for (const line of last.trimEnd().split("\n").filter(Boolean)) {
-          const { key, context } = JSON.parse(line);
+        for (const { key, context } of JSON.parse(last).states) {
           assert.ok(!contexts.has(`${actor} ${key}`), "a state is told twice");
           contexts.set(`${actor} ${key}`, context.count ?? context);
         }
