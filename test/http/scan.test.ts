@@ -91,7 +91,7 @@ function compareBytes(a: string, b: string): number {
 
 /** The order in which states are promised: by partition, then as the kind of actor has it. */
 function sorted(states: readonly State[]): State[] {
-  const length = ({ key, window }: State) => window && window.end % 60_000 !== 0 ? String(key.length) : "";
+  const length = ({ key, window }: State) => window && window.end % 60_000 !== 0 ? `${key.length}:` : "";
   return states.toSorted((a, b) =>
     partitionFor(a.key, PARTITIONS) - partitionFor(b.key, PARTITIONS) ||
     (length(a) === "" ? (a.window?.end ?? 0) - (b.window?.end ?? 0) : compareBytes(length(a), length(b))) ||

@@ -37,8 +37,8 @@ export const ACTOR_ROUTES: readonly Route[] = [
     path: "/actors/:actor",
     summary: "States of an actor, page by page",
     description:
-      "By partition, in it by key; of windows by their end before that, and where windows keep their events by the " +
-      "length of the key. A page may hold fewer states than were asked for, even none: the last one is the one without a " +
+      "By partition, in it by key; of windows by their end before that, and where windows keep their events in " +
+      "another order that stays. A page may hold fewer states than were asked for, even none: the last one is the one without a " +
       "cursor. A state that is there all the while is told once, whatever is committed between two pages.",
     texts: { actor },
     query: {
