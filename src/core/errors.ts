@@ -58,6 +58,7 @@ export const CODES = {
   TIDEMARK_KEY_UNKNOWN: "an actor has no state for that key",
   TIDEMARK_NOT_READY: "the task that owns the key is not running yet",
   TIDEMARK_STOPPED: "the runtime has been stopped",
+  TIDEMARK_PACKAGE_MISSING: "a package that is only needed for what was asked for is not installed",
   TIDEMARK_STOP_TIMEOUT: "a service could not end within its deadline",
   // input, http, cli
   TIDEMARK_INPUT_UNREADABLE: "an input file cannot be opened or read",

@@ -19,6 +19,7 @@ export const NOTICES = {
   TIDEMARK_SERVICE_STOPPING: "the service ends: it takes no more work, and commits what is done",
   TIDEMARK_SERVICE_ENDED: "everything is closed",
   TIDEMARK_SERVICE_FAILED: "the service failed for a reason without a code of its own",
+  TIDEMARK_SPANS_LOST: "spans could not be sent to the collector; nothing else is held up by that",
   TIDEMARK_REQUEST_FAILED: "a request was answered with 500, or its answer broke off",
 } as const;
 

@@ -18,11 +18,14 @@ import { type Ground, openGround } from "./ground.ts";
 import { inputsTopic } from "./input/position.ts";
 import { metricsText } from "./metrics.ts";
 import { listen, type Server } from "./server.ts";
+import { startTraces, type Traces } from "./traces/traces.ts";
 
 const DEFAULT_STOP_MS = 10_000;
 
 /** How much of the time for stopping the requests under way may take. */
 const REQUESTS_SHARE = 0.3;
+/** And how much of it sending the last spans. */
+const TRACES_SHARE = 0.2;
 
 /** What a service consists of. */
 export interface ServeOptions extends Exposure {
@@ -72,8 +75,8 @@ export interface Service {
 
 /**
  * Runs an app: its log, its stores, its inputs and HTTP. Without Kafka there is nothing else to start. An input or a task that
- * fails for good stops everything.
- * @throws TIDEMARK_OPTION_INVALID, TIDEMARK_STORE_FOREIGN, TIDEMARK_STORE_IO, TIDEMARK_LOG_LOCKED, TIDEMARK_ADDRESS_IN_USE,
+ * fails for good stops everything. Where `OTEL_*` variables ask for it, its spans are sent to a collector.
+ * @throws TIDEMARK_OPTION_INVALID, TIDEMARK_PACKAGE_MISSING, TIDEMARK_STORE_FOREIGN, TIDEMARK_STORE_IO, TIDEMARK_LOG_LOCKED, TIDEMARK_ADDRESS_IN_USE,
  * and what the log and the runtime throw at their start; `ended` rejects with what they and the inputs throw later, and
  * with TIDEMARK_STOP_TIMEOUT when stopping takes too long
  */
@@ -88,21 +91,24 @@ export async function serve(options: ServeOptions): Promise<Service> {
   checkStopMs(options);
   const access = accessOf(options);
   const ground = await openGround(options);
+  let traces: Traces | undefined;
   let server: Server | undefined;
   let runtime: Runtime | undefined;
   try {
+    traces = await startTraces(options.app.name, options.onNotice);
     const gate = new Gate();
     server = options.listen && await listen(gate.handle, options.listen);
     if (server) tell(options, "TIDEMARK_SERVICE_LISTENING", `listening on ${server.url}`);
     await createTopics(ground.log, options);
     runtime = await startRuntime(ground.log, options, server?.url);
-    const service = new RunningService(options, ground, runtime, server);
+    const service = new RunningService(options, { ground, runtime, server, traces });
     gate.open(handlerOf(service, access, options));
     return service;
   } catch (error) {
     await server?.close(0);
     await runtime?.stop().catch(() => {}); // what it has to say is less than why it never served
     await ground.close();
+    await traces?.stop(0);
     throw error;
   }
 }
@@ -161,23 +167,29 @@ function handlerOf(service: Service, access: AccessOptions, { onNotice }: ServeO
   return handler({ ...access, runtime, metrics: () => metricsText(runtime, service.inputs), onError });
 }
 
+/** What has been started. */
+interface Parts {
+  readonly ground: Ground;
+  readonly runtime: Runtime;
+  readonly server: Server | undefined;
+  readonly traces: Traces | undefined;
+}
+
 class RunningService implements Service {
   readonly url: string | undefined;
   readonly runtime: Runtime;
   readonly ended: Promise<void>;
-  readonly #ground: Ground;
-  readonly #server: Server | undefined;
+  readonly #parts: Parts;
   readonly #feeds: Feeds;
   readonly #stopMs: number;
   readonly #options: ServeOptions;
   readonly #stopping = Promise.withResolvers<void>();
   readonly #errors: unknown[] = [];
 
-  constructor(options: ServeOptions, ground: Ground, runtime: Runtime, server: Server | undefined) {
+  constructor(options: ServeOptions, parts: Parts) {
+    const { ground, runtime, server } = this.#parts = parts;
     this.url = server?.url;
     this.runtime = runtime;
-    this.#ground = ground;
-    this.#server = server;
     this.#stopMs = options.stopMs ?? DEFAULT_STOP_MS;
     this.#options = options;
     this.#feeds = new Feeds({
@@ -230,10 +242,11 @@ class RunningService implements Service {
   async #release(): Promise<void> {
     await Promise.all([
       this.#attempt(this.#feeds.stop()),
-      this.#attempt(this.#server?.close(this.#stopMs * REQUESTS_SHARE)),
+      this.#attempt(this.#parts.server?.close(this.#stopMs * REQUESTS_SHARE)),
     ]);
     await this.#attempt(this.runtime.stop());
-    await this.#attempt(this.#ground.close());
+    await this.#attempt(this.#parts.ground.close());
+    await this.#attempt(this.#parts.traces?.stop(this.#stopMs * TRACES_SHARE));
   }
 
   /** Waits for one part to end; an error of it does not keep the others from ending. */
