@@ -1,6 +1,7 @@
 import type { Router } from "../core/router.ts";
 import { type Counts, OUTCOMES } from "../core/tally.ts";
 import { receiver } from "../core/topology.ts";
+import type { SinkTask } from "../runtime/sink-task.ts";
 
 /** What an app has done since it was started. */
 export interface Figures {
@@ -11,12 +12,18 @@ export interface Figures {
   readonly deadLetters: number;
   /** Times a record came too late for a window. */
   readonly late: number;
+  /** Records that sinks have written; absent where nothing here has sinks. */
+  readonly written?: number;
   /** The latest event time seen, in ms; undefined before the first, and after the end of all sources. */
   readonly eventTime: number | undefined;
 }
 
 /** Adds up what the tasks have counted. */
-export function figuresOf(tasks: readonly { readonly router: Router }[], deadLines: number): Figures {
+export function figuresOf(
+  tasks: readonly { readonly router: Router }[],
+  deadLines: number,
+  sinks: readonly SinkTask[] = [],
+): Figures {
   const figures = { records: 0, windowsClosed: 0, deadLetters: deadLines, late: 0 };
   let eventTime = -Infinity;
   for (const { router } of tasks) {
@@ -29,7 +36,21 @@ export function figuresOf(tasks: readonly { readonly router: Router }[], deadLin
       if (reached < Infinity) eventTime = Math.max(eventTime, reached);
     }
   }
-  return { ...figures, eventTime: Number.isFinite(eventTime) ? eventTime : undefined };
+  const known = new Set(tasks.flatMap(({ router }) => router.inputs.map(({ topic }) => topic)));
+  let written = 0;
+  for (const { group: { topic, isInternal }, partition, figures: own, deadLetters } of sinks) {
+    written += own.written;
+    figures.deadLetters += deadLetters;
+    const place = `${topic.name}/${partition}`;
+    if (isInternal || known.has(topic.name) || known.has(place)) continue;
+    known.add(place); // another sink gets the same records
+    figures.records += own.written + deadLetters;
+  }
+  return {
+    ...figures,
+    ...(sinks.length > 0 && { written }),
+    eventTime: Number.isFinite(eventTime) ? eventTime : undefined,
+  };
 }
 
 /** Every record is delivered to each actor that reads its topic: those of one delivery are counted, and the unreadable. */

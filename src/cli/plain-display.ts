@@ -46,6 +46,7 @@ export class PlainDisplay implements Display {
   }
 }
 
-function summary({ records, windowsClosed, deadLetters, late }: Figures): string {
-  return `records ${records}, windows closed ${windowsClosed}, dead letters ${deadLetters}, late ${late}`;
+function summary({ records, windowsClosed, deadLetters, late, written }: Figures): string {
+  const out = written === undefined ? "" : `, written ${written}`;
+  return `records ${records}, windows closed ${windowsClosed}, dead letters ${deadLetters}, late ${late}${out}`;
 }

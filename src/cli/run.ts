@@ -128,7 +128,8 @@ function watchedOf(service: Service, { app }: AppModule, dataDir: string): Watch
     url,
     dataDir,
     runtime,
-    figures: () => figuresOf(runtime.tasks, service.inputs.reduce((sum, { deadLetters }) => sum + deadLetters, 0)),
+    figures: () =>
+      figuresOf(runtime.tasks, service.inputs.reduce((sum, { deadLetters }) => sum + deadLetters, 0), runtime.sinks),
     inputs: () =>
       service.inputs.map(({ path, lines, readBytes, sizeBytes }) => ({
         name: path === "-" ? "standard input" : basename(path),

@@ -4,6 +4,7 @@ import { fromTransition } from "xstate";
 import { figuresOf } from "../../src/cli/figures.ts";
 import { actor } from "../../src/core/actor.ts";
 import { app } from "../../src/core/app.ts";
+import { sink, type SinkRecord } from "../../src/core/sink.ts";
 import { start } from "../../src/runtime/runtime.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
@@ -70,5 +71,24 @@ test("an actor that reads two topics counts the records of both", async () => {
   await runtime.publish("returns", [{ value }]);
   await runtime.finish();
   assert.equal(figuresOf(runtime.tasks, 0).records, 3);
+  await runtime.stop();
+});
+
+test("what sinks write is told, and what only they read is counted once", async () => {
+  const write = (batch: readonly SinkRecord<{ key: string }>[]) => {
+    if (batch[0]!.value.key === "poison") throw new Error("refused");
+  };
+  const options = { batch: { max: 1 }, retry: { attempts: 1 }, write };
+  const runtime = await start({
+    app: app("out", [sink("one", happenings, options), sink("two", happenings, options)]),
+    log: memoryLog(),
+    stores: memoryStores(),
+    createPartitions: 2,
+  });
+  const values = ["a", "b", "poison"].map((key) => ({ value: JSON.stringify({ key, time: 1 }) }));
+  await runtime.publish("happenings", [...values, { value: "not json" }]);
+  await runtime.finish();
+  const { records, deadLetters, written } = figuresOf(runtime.tasks, 0, runtime.sinks);
+  assert.deepEqual([records, deadLetters, written], [4, 4, 4]);
   await runtime.stop();
 });

@@ -2,17 +2,20 @@
  * The eight techniques of real-time stream processing, each as its file in `actors/techniques` is run: by the command, on a
  * Kafka of its own, as the files name their topics and groups. What must come out was worked out by hand.
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { type KafkaBroker, startKafka } from "../../scripts/kafka/broker.ts";
 import { kafkaLog } from "../../src/log/kafkajs/log.ts";
 import type { Log } from "../../src/log/log.ts";
 import { readTopic } from "../../src/runtime/read.ts";
 import { Child, inRepository, tidemark } from "../cli/child.ts";
+import { randomFrom } from "../random.ts";
 
 const FOLDER = inRepository("actors", "techniques");
 const LINES_MAX = 40;
@@ -198,9 +201,59 @@ test("dead letters: what the schema or the machine refuses is set aside with the
   ]);
 });
 
+/** What the database holds, as far as there is one. */
+function payments(path: string): { readonly count: number; readonly cents: number; readonly ids: number } {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec("PRAGMA busy_timeout = 5000");
+    const has = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'payments'").get();
+    if (!has) return { count: 0, cents: 0, ids: 0 };
+    const all = "SELECT count(*) AS count, sum(cents) AS cents, count(DISTINCT id) AS ids FROM payments";
+    const { count, cents, ids } = database.prepare(all).get() as Record<string, number>;
+    return { count: count!, cents: cents!, ids: ids! };
+  } finally {
+    database.close();
+  }
+}
+
+const seed = Number(process.env["TIDEMARK_SEED"] ?? Date.now() % 1_000_000);
+
+test(`exactly-once batches: however often it is killed, each payment is in the database once (seed ${seed})`, async () => {
+  const path = join(data, "payments.db");
+  const env = { PAYMENTS_DB: path, KAFKA_SESSION_TIMEOUT_MS: "1000" };
+  const place = ["--kafka", kafka.brokers, "--partitions", `${PARTITIONS}`, "--data", join(data, "to-database")];
+  const args = ["run", join(FOLDER, "to-database.ts"), ...place];
+  await log.createTopics([{ name: "payments", partitions: PARTITIONS }]);
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const values = Array.from({ length: 2_000 }, (_, n) => `{"customer":"c${n % 7}","cents":${n}}`);
+    // One that does not fit.
+    values.splice(1_000, 0, '{"customer":"c","cents":"all"}');
+    await log.append("payments", partition, values.map((value) => ({ key: null, value, timestamp: T })));
+  }
+  const random = randomFrom(seed);
+  let killed = 0;
+  for (let written = 0; killed < 3; killed++) {
+    const child = new Child([...args, "--listen", "127.0.0.1:0"], { stdin: "", env });
+    const enough = written + 1 + Math.floor(random() * 1_000);
+    while (payments(path).count < enough) {
+      if (!child.isRunning) throw new Error(`it ended by itself: ${child.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 3)); // so that looking does not take the time of those who write
+    }
+    await child.stop("SIGKILL");
+    written = payments(path).count;
+  }
+  ok(payments(path).count < 4_000, "all was written before the last kill");
+  const { code, stderr, stdout } = await new Child([...args, "--to-end"], { stdin: "", env }).ended;
+  equal(code, 0, stderr);
+  match(stdout, /dead letters \d+, late 0, written \d+/);
+  // Twice 2,000, and twice 0 + 1 + … + 1,999.
+  deepEqual(payments(path), { count: 4_000, cents: 3_998_000, ids: 4_000 });
+  deepEqual(await values("to-database.dead-letters"), Array(2).fill('{"customer":"c","cents":"all"}'));
+});
+
 test("every technique is one file of at most 40 lines, and the README points at it", () => {
   const files = readdirSync(FOLDER);
-  ok(files.length >= 7);
+  equal(files.length, 8);
   const readme = readFileSync(inRepository("README.md"), "utf8");
   for (const file of files) {
     ok(readFileSync(join(FOLDER, file), "utf8").trimEnd().split("\n").length <= LINES_MAX, `${file} is too long`);

@@ -19,7 +19,7 @@ const BAR_WIDTH = 24;
 /** The live view as lines of at most `width` characters. Keys and names come out harmless, whatever is in them. */
 export function view(scene: Scene, width: number): string[] {
   const { app, url, dataDir, figures, recordsPerSecond, inputs, top } = scene;
-  const { records, windowsClosed, deadLetters, late, eventTime } = figures;
+  const { records, windowsClosed, deadLetters, late, written, eventTime } = figures;
   const lines = [
     [`tidemark ${app}`, ...(url === undefined ? [] : [url]), `data in ${dataDir}`].join("   "),
     "",
@@ -29,6 +29,7 @@ export function view(scene: Scene, width: number): string[] {
     row("windows closed", whole(windowsClosed)),
     row("dead letters", whole(deadLetters)),
     row("late", whole(late)),
+    ...(written === undefined ? [] : [row("written", whole(written))]),
     ...(top ? topLines(top, width) : []),
   ];
   return lines.map((line) => fit(printable(line), width));
