@@ -3,6 +3,7 @@ import { TidemarkError } from "./errors.ts";
 import type { Forward, ForwardDefinition } from "./forward.ts";
 import { checkedName } from "./name.ts";
 import type { OutsideSink, SinkDefinition } from "./sink.ts";
+import { checkedPolicy, type DeadLetterPolicy } from "./policy.ts";
 import type { TopicDefinition } from "./source.ts";
 import { isAligned } from "./window.ts";
 
@@ -22,6 +23,17 @@ export interface AppDefinition {
   readonly sinks: readonly SinkDefinition[];
   /** Every topic the app reads, writes or sends late records to, by name. */
   readonly topics: ReadonlyMap<string, TopicDefinition>;
+  /** What to do with records of a topic that cannot be processed. */
+  readonly policyOf: (topic: string) => DeadLetterPolicy | undefined;
+}
+
+/** Options of an app. */
+export interface AppOptions {
+  /**
+   * What to do with records that cannot be processed, where their topic does not say. Lines of an input file that are no
+   * records become dead letters in any case. Default "dead-letter".
+   */
+  readonly onDeadLetter?: DeadLetterPolicy;
 }
 
 // deno-lint-ignore no-explicit-any -- any logic, window and input will do; only open routes must be none
@@ -30,10 +42,11 @@ type Part = Actor<any, never, any, any> | Forward | OutsideSink<unknown>;
 /**
  * The app of these actors, forwards and sinks, checked as a whole. Importing it does nothing; `tidemark run` or `serve` do.
  * @throws TIDEMARK_NAME_INVALID, TIDEMARK_NAME_TAKEN, TIDEMARK_ACTOR_INCOMPLETE, TIDEMARK_OPTION_INVALID for options of an
- * actor that exclude each other
+ * actor that exclude each other, or a policy that is none
  */
-export function app(name: string, parts: readonly Part[]): App {
+export function app(name: string, parts: readonly Part[], { onDeadLetter }: AppOptions = {}): App {
   checkedName("app", name);
+  const policy = checkedPolicy(onDeadLetter, `app "${name}"`);
   const actors = parts.flatMap((part) => "~actor" in part ? [part["~actor"]] : []);
   const forwards = parts.flatMap((part) => "~forward" in part ? [part["~forward"]] : []);
   const sinks = parts.flatMap((part) => "~sink" in part ? [part["~sink"]] : []);
@@ -51,7 +64,8 @@ export function app(name: string, parts: readonly Part[]): App {
   for (const sink of sinks) checkSink(name, sink, actors);
   checkCircles(name, actors);
   const topics = topicsOf(name, actors, forwards, sinks);
-  return { kind: "app", name, "~app": { name, actors, forwards, sinks, topics } };
+  const policyOf = (topic: string) => topics.get(topic)?.onDeadLetter ?? policy;
+  return { kind: "app", name, "~app": { name, actors, forwards, sinks, topics, policyOf } };
 }
 
 /** The names of the topics that an app reads. */

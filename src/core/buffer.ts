@@ -23,6 +23,8 @@ export interface Entry {
   readonly topic: string;
   readonly partition: number;
   readonly record: LogRecord;
+  /** How often it was tried, this time included; default once. */
+  readonly attempts?: number | undefined;
   readonly content: Content;
   /** Whether what happens at its own time has happened. */
   isPast: boolean;
@@ -90,6 +92,11 @@ export class Buffer {
     this.#changedBytes += costOf(entry);
   }
 
+  /** Whether the very record of an entry waits already. */
+  has(entry: Entry): boolean {
+    return this.entries.some((one) => compareEntries(one, entry) === 0);
+  }
+
   changes(): (readonly [row: string, value: string | null])[] {
     return [
       ...this.#gone.map((row) => [row, null] as const),
@@ -140,13 +147,14 @@ type EntryJson = readonly [
   value: string | null,
   key: string | null,
   headers: readonly (readonly [string, string])[],
+  attempts?: number,
 ];
 
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** The record as it was; its value is UTF-8, or it would not be here. */
-function encode({ time, floor, source, topic, partition, record, isPast, isMatched }: Entry): string {
+function encode({ time, floor, source, topic, partition, record, isPast, isMatched, attempts = 1 }: Entry): string {
   const json: EntryJson = [
     ROW_FORMAT,
     time,
@@ -161,13 +169,12 @@ function encode({ time, floor, source, topic, partition, record, isPast, isMatch
     record.key && toBase64(record.key),
     record.headers.map(([name, value]) => [name, toBase64(value)] as const),
   ];
-  return JSON.stringify(json);
+  return JSON.stringify(attempts > 1 ? [...json, attempts] : json);
 }
 
 function decode(row: string): BareEntry {
-  const [, time, floor, source, topic, partition, offset, timestamp, flags, value, key, headers] = JSON.parse(
-    row,
-  ) as EntryJson;
+  const [, time, floor, source, topic, partition, offset, timestamp, flags, value, key, headers, attempts] = JSON
+    .parse(row) as EntryJson;
   const record = {
     offset,
     timestamp,
@@ -182,6 +189,7 @@ function decode(row: string): BareEntry {
     topic,
     partition,
     record,
+    attempts,
     isPast: (flags & 1) !== 0,
     isMatched: (flags & 2) !== 0,
   };

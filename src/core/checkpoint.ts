@@ -38,7 +38,7 @@ export interface Shape {
 }
 
 /** One input: the position of the next record, and how far each channel behind it has come. */
-interface InputCheckpoint {
+export interface InputCheckpoint {
   readonly topic: string;
   readonly offset: number;
   readonly channels: readonly (readonly [topic: string, partition: number, watermark: WatermarkJson])[];

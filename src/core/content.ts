@@ -3,6 +3,7 @@ import { decodeValue } from "./decode.ts";
 import { reasonOf } from "./errors.ts";
 import { type Event, isReserved } from "./fold.ts";
 import type { Header, LogRecord } from "./record.ts";
+import { stackOf } from "./stack.ts";
 import { speaker } from "./topology.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -42,19 +43,31 @@ export class RecordMeta implements Meta {
   }
 }
 
-/** The event a source makes of a value, undefined for none; text when it cannot, which says why. */
-export function eventOf({ event: make }: ActorSource, value: unknown, meta: Meta): Event | string | undefined {
+/** Why an event cannot be made. */
+export class Problem {
+  readonly problem: string;
+  /** Where the user's code threw, if it did. */
+  readonly stack: string | undefined;
+
+  constructor(problem: string, stack?: string) {
+    this.problem = problem;
+    this.stack = stack;
+  }
+}
+
+/** The event a source makes of a value, undefined for none. */
+export function eventOf({ event: make }: ActorSource, value: unknown, meta: Meta): Event | Problem | undefined {
   let event: unknown;
   try {
     event = make(value, meta);
   } catch (error) {
-    return `its event function threw: ${reasonOf(error)}`;
+    return new Problem(`its event function threw: ${reasonOf(error)}`, stackOf(error));
   }
   if (event === undefined) return undefined;
   const type = (event as { type?: unknown } | null)?.type;
-  if (typeof type !== "string") return "its event has no `type`";
+  if (typeof type !== "string") return new Problem("its event has no `type`");
   if (isReserved(type) || type === "window.close" || type === "window.update") {
-    return `events of type ${JSON.stringify(type)} are not for sources to send`;
+    return new Problem(`events of type ${JSON.stringify(type)} are not for sources to send`);
   }
   return event as Event;
 }
@@ -65,7 +78,7 @@ export function emittedValue(record: LogRecord): unknown {
 }
 
 /** What a record that was kept for later stands for: an event, or a value of a join's side; or why it cannot be told. */
-export type Content = { readonly of: unknown } | { readonly problem: string };
+export type Content = { readonly of: unknown } | Problem;
 
 /** Reads a record that was kept for later. It was found to be sound when it came, but the app may have changed since. */
 export function contentOf(
@@ -78,15 +91,16 @@ export function contentOf(
     readonly record: LogRecord;
   },
 ): Content {
-  if (!source) return { problem: "its actor does not listen to its source any more" };
+  if (!source) return new Problem("its actor does not listen to its source any more");
   const { from, side } = source;
   try {
     if (side && record.value === null) return { of: null };
     const value = from.kind === "emitted" ? emittedValue(record) : decodeValue(from.topic, record.value);
     if (side) return { of: value };
     const event = eventOf(source, value, new RecordMeta(key, time, topic, partition, record));
-    return typeof event === "object" ? { of: event } : { problem: event ?? "its source leaves it out now" };
+    if (event instanceof Problem) return event;
+    return event ? { of: event } : new Problem("its source leaves it out now");
   } catch (error) {
-    return { problem: reasonOf(error) };
+    return new Problem(reasonOf(error), stackOf(error));
   }
 }

@@ -4,8 +4,9 @@ import type { Header, LogRecord, NewRecord, TopicPartition } from "./record.ts";
 
 const encoder = new TextEncoder();
 
-/** Longest `dlq.message`, in UTF-16 units. */
+/** Longest `dlq.message` and `dlq.stack`, in UTF-16 units. */
 const MESSAGE_MAX = 1_024;
+const STACK_MAX = 4_096;
 
 /** Why a record is dead, and for which actor if one got as far as seeing it. */
 export interface Failure {
@@ -15,6 +16,12 @@ export interface Failure {
   readonly key?: string;
   /** How often it was tried, where that was more than once. */
   readonly attempts?: number;
+  /** Index in the actor's sources; -1 for a message. */
+  readonly source?: number;
+  /** The starts of the windows that refused it, where windows overlap. */
+  readonly windows?: readonly number[];
+  /** Where the user's code threw, if it did. */
+  readonly stack?: string | undefined;
 }
 
 /** The dead letter of a record: its bytes as they were, with what happened in `dlq.` headers. */
@@ -32,6 +39,9 @@ export function deadLetter(record: LogRecord, from: TopicPartition, failure: Fai
     add("machine-version", failure.actor.version);
   }
   if (failure.key !== undefined) add("key", failure.key);
+  if (failure.source !== undefined) add("source", failure.source);
+  if (failure.windows) add("windows", JSON.stringify(failure.windows));
+  if (failure.stack !== undefined) add("stack", failure.stack.slice(0, STACK_MAX));
   if (failure.attempts !== undefined) add("attempts", failure.attempts);
   return { key: record.key, value: record.value, timestamp: record.timestamp, headers };
 }

@@ -5,7 +5,7 @@ import type { Outbox } from "./outbox.ts";
 import type { Counts, Outcome, Tally } from "./tally.ts";
 import { type ActorDelivery, type Delivery, internal, receiver } from "./topology.ts";
 import type { Tracing } from "./tracing.ts";
-import type { Undelivered } from "./undelivered.ts";
+import { foundIn, type Undelivered } from "./undelivered.ts";
 
 interface DeliveriesOptions {
   readonly app: string;
@@ -30,13 +30,16 @@ export class Deliveries {
     const { undelivered, tally, tracing } = this.#options;
     const isTraced = step.record !== undefined && step.record.headers.length > 0 && tracing.receive(step);
     if (step.failure) {
-      undelivered.bury({ record: step.record!, from: step.lane }, step.failure);
+      undelivered.bury(foundIn(step), step.failure);
       tally.of(undefined, step.lane.topic).dead++;
     }
+    const outcomes: Outcome[] | undefined = step.back && [];
     for (const work of step.works) {
       const outcome = isTraced ? this.#doTraced(work, step, watermark) : this.#do(work, step, watermark);
       this.#countsOf(work.delivery, step.lane.topic)[outcome]++;
+      outcomes?.push(outcome);
     }
+    step.back?.note(outcomes!);
     if (isTraced) tracing.finish();
   }
 
@@ -69,7 +72,7 @@ export class Deliveries {
         this.#pass(work, step);
         return "forwarded";
       case "dead":
-        this.#options.undelivered.bury({ record: step.record!, from: step.lane }, work.failure!);
+        this.#options.undelivered.bury(foundIn(step), work.failure!);
         return "dead";
       case "fold":
       case "keep":
@@ -77,9 +80,9 @@ export class Deliveries {
     }
   }
 
-  #forward(key: string, { actor, source }: ActorDelivery, { record, lane, before }: Step): void {
+  #forward(key: string, { actor, source }: ActorDelivery, { record, lane, before, attempts }: Step): void {
     const { app, outbox, tracing } = this.#options;
-    const about = { source, channel: lane, offset: record!.offset, before };
+    const about = { source, channel: lane, offset: record!.offset, before, ...(attempts > 1 && { attempts }) };
     const topic = internal.repartition(app, actor.name);
     outbox.add(topic, key, tracing.forwarded(topic, forward(record!, key, about)));
   }

@@ -23,10 +23,12 @@ export interface Forwarded {
   readonly offset: number;
   /** Decides about lateness: the watermark of the source partition, just before the record that it goes back to. */
   readonly before: number;
+  /** How often the record has been tried, this time included, if it was a dead letter and is sent back. */
+  readonly attempts?: number;
 }
 
 /** What an actor emitted, on its way to those that listen to it. */
-interface Emission extends Omit<Forwarded, "offset"> {
+interface Emission extends Omit<Forwarded, "offset" | "attempts"> {
   /** The output watermark of the actor when it was emitted. */
   readonly watermark: number;
 }
@@ -46,8 +48,9 @@ export interface Marker {
 
 /** The record that carries another to the partition of `key`. */
 export function forward(record: LogRecord, key: string, about: Forwarded): NewRecord {
-  const { source, channel, offset, before } = about;
+  const { source, channel, offset, before, attempts } = about;
   const json = [source, channel.topic, channel.partition, offset, watermarkToJson(before)];
+  if (attempts !== undefined) json.push(attempts);
   const headers: Header[] = [...record.headers, [ENVELOPE, encoder.encode(JSON.stringify(json))]];
   if (record.key) headers.push([ORIGINAL_KEY, record.key]);
   return { key, value: record.value, timestamp: record.timestamp, headers };
@@ -103,14 +106,27 @@ export function open(record: LogRecord): Opened {
       marker: { channel: { topic, partition }, channels, watermark: watermarkFromJson(watermark), isIdle },
     };
   }
-  const [source, topic, partition, offset, before] = json as [number, string, number, number, WatermarkJson];
+  const [source, topic, partition, offset, before, attempts] = json as [
+    number,
+    string,
+    number,
+    number,
+    WatermarkJson,
+    number?,
+  ];
   if (source === MESSAGE) return { kind: "message", key: decoder.decode(record.key) };
   const own = record.headers.slice(at + 1);
   const carrier = traceHeader(own);
   if (source === EMISSION) return { ...openEmission(json), key: decoder.decode(record.key), carrier };
   return {
     kind: "forwarded",
-    about: { source, channel: { topic, partition }, offset, before: watermarkFromJson(before) },
+    about: {
+      source,
+      channel: { topic, partition },
+      offset,
+      before: watermarkFromJson(before),
+      ...(attempts !== undefined && { attempts }),
+    },
     key: decoder.decode(record.key),
     original: {
       offset,

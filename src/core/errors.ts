@@ -29,6 +29,10 @@ export const CODES = {
   TIDEMARK_SINK_FAILED: "a sink could not hand a record to the outside world, however often it tried",
   TIDEMARK_INPUT_UNPARSABLE: "an input line could not be turned into records",
   TIDEMARK_FOLD_IMPURE: "a machine gave two different answers to one event, or changed its state in place",
+  // dead letters
+  TIDEMARK_POLICY_STOP: "a record could not be processed, and onDeadLetter says that the app stops there",
+  TIDEMARK_DEAD_LETTER_UNKNOWN: "there is no dead letter at that place",
+  TIDEMARK_SEND_BACK_REFUSED: "a dead letter cannot be sent back: there is no single record, or nobody to take it",
   // routing
   TIDEMARK_NOT_PARTITIONED:
     "a topic that claims `partitioned: true` has a record in a partition its key does not belong to",

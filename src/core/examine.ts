@@ -1,17 +1,17 @@
-import type { ActorDefinition } from "./actor.ts";
-import { emittedValue, eventOf, RecordMeta } from "./content.ts";
+import { emittedValue, eventOf, Problem, RecordMeta } from "./content.ts";
 import type { Failure } from "./dead-letter.ts";
 import { decodeValue, eventTime } from "./decode.ts";
-import { type Forwarded, open } from "./envelope.ts";
+import { open } from "./envelope.ts";
 import { type Code, reasonOf, TidemarkError } from "./errors.ts";
-import { partitionFor } from "./hash.ts";
-import type { Input, Lane } from "./input.ts";
+import { type Input, Lane } from "./input.ts";
 import type { Instance } from "./instance.ts";
-import { keyFault } from "./key.ts";
-import type { Header, LogRecord } from "./record.ts";
+import { checkClaim, keyFunction, keyOf, whoOf } from "./keys.ts";
+import type { Header, LogRecord, TopicPartition } from "./record.ts";
 import type { TopicDefinition, TopicSource } from "./source.ts";
+import { stackOf } from "./stack.ts";
 import type { ActorDelivery, Delivery, Group, PassDelivery } from "./topology.ts";
 import type { TraceContext } from "./trace-context.ts";
+import type { Outcome } from "./tally.ts";
 import type { Channel } from "./watermark.ts";
 import type { Span } from "./window.ts";
 
@@ -34,6 +34,8 @@ export interface Work {
   others: readonly Instance[];
   /** The windows that it missed. */
   missed: readonly Span[];
+  /** The starts of the only windows that it is for; undefined for all that hold its time. */
+  windows: readonly number[] | undefined;
 }
 
 const NO_WORK: readonly Work[] = [];
@@ -74,6 +76,10 @@ export class Step {
   trace: TraceContext | undefined = undefined;
   /** That of the record which carried it through a repartition topic, where there is one. */
   carrier: Header | undefined = undefined;
+  /** How often the record has been tried, this time included: more than once if it was a dead letter. */
+  attempts = 1;
+  /** The dead letter that is sent back with it. */
+  back: { readonly note: (outcomes: readonly Outcome[]) => void } | undefined = undefined;
 
   constructor(
     lane: Lane,
@@ -106,8 +112,6 @@ export class Step {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** What a task has to know to examine records. */
 export interface Examiner {
   readonly group: Group;
@@ -118,13 +122,19 @@ export interface Examiner {
 /** Works out everything about the head of an input that needs no state and no watermark. */
 export function examine(input: Input, examiner: Examiner): Step {
   const head = input.head()!;
-  const { definition } = input.plan;
-  return definition ? examineRecord(input, head, definition, examiner) : examineForwarded(input, head);
+  const { definition, deliveries } = input.plan;
+  if (!definition) return examineForwarded(input, head);
+  return examineRecord(input.lanes[0]!, head, definition, deliveries, examiner);
 }
 
-function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, { group, now }: Examiner): Step {
-  const lane = input.lanes[0]!;
-  const { deliveries } = input.plan;
+/** Works out what some deliveries make of a record of a source partition. */
+export function examineRecord(
+  lane: Lane,
+  record: LogRecord,
+  topic: TopicDefinition,
+  deliveries: readonly Delivery[],
+  { group, now }: Examiner,
+): Step {
   try {
     const refusal = record.value === null ? refusalOfDelete(topic, deliveries) : undefined;
     const value = refusal ? null : decodeValue(topic, record.value);
@@ -140,8 +150,8 @@ function examineRecord(input: Input, record: LogRecord, topic: TopicDefinition, 
         works[index] = newWork("dead", delivery, "", undefined, key);
         continue;
       }
-      if (topic.partitioned) checkClaim(key, topic.name, input.partition, group.partitions);
-      if (refusal && !isTable(delivery)) works[index] = newWork("dead", delivery, key, undefined, refusal);
+      if (topic.partitioned) checkClaim(key, topic.name, lane.partition, group.partitions);
+      if (refusal && !isTable(delivery)) works[index] = refused(delivery, key, refusal);
       else if (delivery.kind === "forward") works[index] = newWork("forward", delivery, key);
       else if (delivery.kind === "pass") works[index] = passOf(lane, record, delivery, key, value, time);
       else works[index] = workOf(lane, record, delivery, key, value, time);
@@ -186,37 +196,80 @@ function examineForwarded(input: Input, head: LogRecord): Step {
       return Step.change(input.lane(channel), change);
     }
     case "message": {
-      const event = emittedValue(head);
-      const work = newWork("fold", input.plan.inbox!, opened.key, event);
+      const work = messageWork(input.plan.inbox!, head, opened.key);
       return new Step(input.aside, head, head.timestamp, -Infinity, -Infinity, [work]);
     }
     case "emission": {
       const { about: { source, channel, before, watermark }, key, carrier } = opened;
-      const lane = input.lane(channel);
       const record = { ...head, headers: carrier ? [carrier] : [] };
-      const works = [workOf(lane, record, sourceOf(input, source), key, emittedValue(head), head.timestamp)];
-      return new Step(lane, record, head.timestamp, before, watermark, works);
+      return examineEmission(input.lane(channel), record, sourceOf(input, source), key, before, watermark);
     }
     case "forwarded": {
-      const step = examineOriginal(input, opened.original, opened.key, opened.about);
-      step.carrier = opened.carrier;
+      const { original, key, about, carrier } = opened;
+      const { source, channel, before, attempts } = about;
+      const delivery = sourceOf(input, source);
+      const step = attempts === undefined
+        ? examineKeyed(input.lane(channel), original, delivery, key, before)
+        : examineSentBack(channel, original, delivery, key, before, Infinity);
+      step.attempts = attempts ?? 1;
+      step.carrier = carrier;
       return step;
     }
   }
 }
 
-function examineOriginal(input: Input, record: LogRecord, key: string, { source, channel, before }: Forwarded): Step {
-  const lane = input.lane(channel);
-  const delivery = sourceOf(input, source);
-  const { topic } = delivery.actor.sources[source]!.from as TopicSource;
+/** What an actor makes of a message. */
+export function messageWork(inbox: ActorDelivery, record: LogRecord, key: string): Work {
+  return newWork("fold", inbox, key, emittedValue(record));
+}
+
+/** What an actor makes of what another one has emitted. */
+export function examineEmission(
+  lane: Lane,
+  record: LogRecord,
+  delivery: ActorDelivery,
+  key: string,
+  before: number,
+  reach: number,
+): Step {
+  const { timestamp } = record;
+  return new Step(lane, record, timestamp, before, reach, [
+    workOf(lane, record, delivery, key, emittedValue(record), timestamp),
+  ]);
+}
+
+/** A dead letter that is sent back comes out of its turn: it moves no watermark, and wakes no channel. */
+export function examineSentBack(
+  { topic, partition }: TopicPartition,
+  record: LogRecord,
+  delivery: ActorDelivery,
+  key: string,
+  before: number,
+  now: number,
+): Step {
+  return examineKeyed(new Lane(topic, partition), record, delivery, key, before, now);
+}
+
+/** What the actor of a key makes of a record of a topic. */
+function examineKeyed(
+  lane: Lane,
+  record: LogRecord,
+  delivery: ActorDelivery,
+  key: string,
+  before: number,
+  now = Infinity,
+): Step {
+  const { actor, source } = delivery;
+  const { topic } = actor.sources[source]!.from as TopicSource;
   try {
     const isDelete = record.value === null && refusalOfDelete(topic, [delivery]) !== undefined;
     const value = isDelete ? null : decodeValue(topic, record.value);
-    const time = eventTime(topic, value, record.timestamp, Infinity);
+    const time = eventTime(topic, value, record.timestamp, now);
     const works = [workOf(lane, record, delivery, key, value, time)];
     return new Step(lane, record, time, before, Math.max(before, time - topic.maxOutOfOrdernessMs), works);
   } catch (error) {
-    return Step.failed(lane, record, fault(error, "TIDEMARK_RECORD_INVALID"), before, before);
+    const failure = { ...fault(error, "TIDEMARK_RECORD_INVALID"), ...whoOf(delivery), key };
+    return Step.failed(lane, record, failure, before, before);
   }
 }
 
@@ -224,47 +277,18 @@ function sourceOf({ plan }: Input, source: number): ActorDelivery {
   return plan.deliveries.find((one): one is ActorDelivery => one.kind === "fold" && one.source === source)!;
 }
 
-function keyFunction(delivery: Delivery): TopicSource["key"] {
-  return delivery.kind === "pass" ? delivery.forward.from.key : delivery.actor.sources[delivery.source]!.from.key;
-}
-
 function newWork(kind: Work["kind"], delivery: Delivery, key: string, content?: unknown, failure?: Failure): Work {
-  return { kind, delivery, key, content, failure, instance: undefined, others: NOBODY, missed: NO_WINDOWS };
-}
-
-function keyOf(delivery: Delivery, record: LogRecord, value: unknown): string | Failure {
-  const of = keyFunction(delivery);
-  let key: unknown;
-  let problem: string | undefined;
-  try {
-    key = of ? of(value) : record.key && utf8.decode(record.key);
-    problem = keyFault(key);
-    if (problem === undefined) return key as string;
-  } catch (error) {
-    problem = reasonOf(error);
-  }
-  const message = `Cannot take the key of a value: ${problem}`;
-  return { reason: "TIDEMARK_KEY_INVALID", message, actor: whoOf(delivery) };
-}
-
-/** Who could not take a record. */
-function whoOf(delivery: Delivery): { readonly name: string; readonly version: number } {
-  if (delivery.kind === "pass") return { name: delivery.forward.name, version: 1 };
-  const { name, version }: ActorDefinition = delivery.actor;
-  return { name, version };
-}
-
-/** A false claim would put one key's actors into two tasks: better no result than a wrong one. */
-function checkClaim(key: string, topic: string, actual: number, partitions: number): void {
-  const expected = partitionFor(key, partitions);
-  if (expected === actual) return;
-  throw new TidemarkError(
-    "TIDEMARK_NOT_PARTITIONED",
-    `Cannot read topic "${topic}" as partitioned by its key: a record of key ${
-      JSON.stringify(key.slice(0, 100))
-    } is in ` +
-      `partition ${actual}, Kafka's own producer would put it in ${expected} of ${partitions}; take \`partitioned: true\` off`,
-  );
+  return {
+    kind,
+    delivery,
+    key,
+    content,
+    failure,
+    instance: undefined,
+    others: NOBODY,
+    missed: NO_WINDOWS,
+    windows: undefined,
+  };
 }
 
 function workOf(
@@ -278,8 +302,9 @@ function workOf(
   const source = delivery.actor.sources[delivery.source]!;
   if (source.side) return newWork("keep", delivery, key, value);
   const made = eventOf(source, value, new RecordMeta(key, time, lane.topic, lane.partition, record));
-  if (typeof made === "string") {
-    return dead(delivery, key, `Cannot make an event for actor "${delivery.actor.name}": ${made}`);
+  if (made instanceof Problem) {
+    const message = `Cannot make an event for actor "${delivery.actor.name}": ${made.problem}`;
+    return refused(delivery, key, { reason: "TIDEMARK_EVENT_INVALID", message, stack: made.stack });
   }
   return made ? newWork("fold", delivery, key, made) : newWork("filtered", delivery, key);
 }
@@ -301,17 +326,18 @@ function passOf(
     return newWork("pass", delivery, key, json);
   } catch (error) {
     const message = `Cannot pass a record on to topic "${to.name}" in "${name}": ${reasonOf(error)}`;
-    return dead(delivery, key, message, "TIDEMARK_OUTPUT_FAILED");
+    return refused(delivery, key, { reason: "TIDEMARK_OUTPUT_FAILED", message, stack: stackOf(error) });
   }
 }
 
-function dead(delivery: Delivery, key: string, message: string, reason: Code = "TIDEMARK_EVENT_INVALID"): Work {
-  return newWork("dead", delivery, key, undefined, { reason, message, actor: whoOf(delivery), key });
+function refused(delivery: Delivery, key: string, why: Failure): Work {
+  const failure = { ...why, ...whoOf(delivery), key };
+  return newWork("dead", delivery, key, undefined, failure);
 }
 
 /** A failure of the record; what is not the record's fault is thrown on and stops the task. */
 function fault(error: unknown, otherwise: Code): Failure {
-  if (!(error instanceof TidemarkError)) return { reason: otherwise, message: reasonOf(error) };
+  if (!(error instanceof TidemarkError)) return { reason: otherwise, message: reasonOf(error), stack: stackOf(error) };
   if (error.code === "TIDEMARK_SCHEMA_ASYNC" || error.code === "TIDEMARK_NOT_PARTITIONED") throw error;
-  return { reason: error.code, message: error.message };
+  return { reason: error.code, message: error.message, stack: stackOf(error) };
 }

@@ -3,6 +3,7 @@ import { type Code, reasonOf, TidemarkError } from "./errors.ts";
 import type { Effect, Event, Snapshot } from "./fold.ts";
 import type { Instance } from "./instance.ts";
 import type { Moment, Publishing } from "./publishing.ts";
+import { stackOf } from "./stack.ts";
 import { afterEffects, NO_TIMERS, reconciled, type Timer } from "./timers.ts";
 import { causesOf, NO_CAUSES, withCause } from "./trace-context.ts";
 import { isAligned, type WindowClose, type WindowUpdate } from "./window.ts";
@@ -149,5 +150,6 @@ function failureOf({ home, key }: Instance, reason: Code, tried: string, error: 
     message: `${tried} in actor "${name}": ${reasonOf(error)}`,
     actor: { name, version },
     key,
+    stack: stackOf(error),
   };
 }

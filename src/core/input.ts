@@ -1,6 +1,7 @@
+import type { InputCheckpoint } from "./checkpoint.ts";
 import type { Batch, LogRecord, Position, TopicPartition } from "./record.ts";
 import { type InputPlan, speaker } from "./topology.ts";
-import { Channel } from "./watermark.ts";
+import { Channel, watermarkFromJson, watermarkToJson } from "./watermark.ts";
 
 /** Bytes a record costs in memory beside its key and value, about. */
 const OVERHEAD_BYTES = 64;
@@ -81,6 +82,23 @@ export class Input implements TopicPartition {
     const lane = new Lane(topic, partition);
     this.lanes.push(lane);
     return lane;
+  }
+
+  /** Begins where a checkpoint stands. */
+  restore({ offset, channels }: InputCheckpoint): void {
+    this.planned = this.done = offset;
+    for (const [topic, partition, watermark] of channels) {
+      const lane = this.lane({ topic, partition });
+      lane.planned.advance(watermarkFromJson(watermark));
+      lane.done.advance(watermarkFromJson(watermark));
+    }
+  }
+
+  /** Where it stands after what was processed. */
+  checkpoint(): InputCheckpoint {
+    const { topic, done: offset, lanes } = this;
+    const channels = lanes.map((lane) => [lane.topic, lane.partition, watermarkToJson(lane.done.watermark)] as const);
+    return { topic, offset, channels };
   }
 
   /** Takes what a poll found. */

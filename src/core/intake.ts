@@ -10,7 +10,7 @@ import type { Publishing } from "./publishing.ts";
 import { isOver, lastChance } from "./takers.ts";
 import type { Outcome } from "./tally.ts";
 import type { ActorDelivery } from "./topology.ts";
-import type { Undelivered } from "./undelivered.ts";
+import { foundIn, type Undelivered } from "./undelivered.ts";
 import { noteRecord, pruneVersions } from "./waiting.ts";
 import { isAligned, type Span } from "./window.ts";
 
@@ -50,33 +50,42 @@ export class Intake {
   take(work: Work, delivery: ActorDelivery, step: Step, watermark: number): Outcome {
     const { actor, source } = delivery;
     const { instance } = work;
-    if (instance?.home.isSimple) return this.#foldSimply(instance, work.content as Event, step);
-    if (isAligned(actor.window)) return this.#foldWindows(work, actor, step, watermark);
+    if (instance?.home.isSimple) return this.#foldSimply(instance, work.content as Event, step, source);
+    if (isAligned(actor.window)) return this.#foldWindows(work, delivery, step, watermark);
     if (!instance) return this.#late(work.key, actor, step, "late");
     if (instance.buffer && source !== -1) return this.#keep(instance, work, delivery, step, watermark);
     this.#catchUp(instance, step.time, watermark, false);
-    return this.#fold(instance, work.content as Event, step);
+    const failure = this.#fold(instance, work.content as Event, step);
+    return failure ? this.#bury(step, failure, source) : "folded";
   }
 
   #foldWindows(
     { key, instance, others, missed, content }: Work,
-    actor: ActorDefinition,
+    { actor, source }: ActorDelivery,
     step: Step,
     watermark: number,
   ): Outcome {
     for (const span of missed) this.#late(key, actor, step, "late", span);
     if (!instance) return "late";
     let outcome: Outcome = "idleReturn";
+    let failure: Failure | undefined;
+    const refusing: number[] = [];
     for (const one of others.length > 0 ? [instance, ...others] : [instance]) {
       if (isOver(one, watermark)) {
         this.#late(key, actor, step, "idleReturn", one.window);
         continue;
       }
       this.#catchUp(one, step.time, watermark, false);
-      const folded = this.#fold(one, content as Event, step, outcome === "dead");
-      if (outcome !== "dead") outcome = folded;
+      const failed = this.#fold(one, content as Event, step);
+      outcome = "folded";
+      if (!failed) continue;
+      failure ??= failed;
+      refusing.push(one.window!.start);
     }
-    return outcome;
+    if (!failure) return outcome;
+    // Other windows have it: whoever sends it back must know for which it is.
+    const isPartial = others.length > 0 || missed.length > 0;
+    return this.#bury(step, isPartial ? { ...failure, windows: refusing } : failure, source);
   }
 
   /** All that an actor has to do by itself by now comes before what it gets now; to one that keeps it, it comes later. */
@@ -88,16 +97,15 @@ export class Intake {
   }
 
   /** What {@link #fold} is for an actor whose state is all it has; most records go this way. */
-  #foldSimply(instance: Instance, event: Event, step: Step): Outcome {
+  #foldSimply(instance: Instance, event: Event, step: Step, source: number): Outcome {
     const { actors, publisher } = this.#options;
     const before = instance.snapshot;
     const failure = foldEvent(instance, event, step, publisher);
     if (instance.snapshot !== before) actors.noteChange(instance, before !== undefined);
-    return failure ? this.#bury(step, failure) : "folded";
+    return failure ? this.#bury(step, failure, source) : "folded";
   }
 
-  /** @param isBuried whether the record is a dead letter already */
-  #fold(instance: Instance, event: Event, step: Step, isBuried = false): Outcome {
+  #fold(instance: Instance, event: Event, step: Step): Failure | undefined {
     const { actors, publisher } = this.#options;
     const { snapshot: before, clock, seen, timers, causes } = instance;
     const { time } = step;
@@ -111,8 +119,7 @@ export class Intake {
     const isSame = instance.snapshot === before && instance.clock === clock && instance.seen === seen &&
       instance.timers === timers && instance.causes === causes;
     if (!isSame) actors.noteChange(instance, before !== undefined);
-    if (!failure) return "folded";
-    return isBuried ? "dead" : this.#bury(step, failure);
+    return failure;
   }
 
   /** Puts a record beside those that wait. */
@@ -123,7 +130,7 @@ export class Intake {
     step: Step,
     watermark: number,
   ): Outcome {
-    const { time, before, lane } = step;
+    const { time, before, lane, attempts } = step;
     const record = step.record!;
     const last = lastChance(actor, source, time);
     if (watermark > last) return this.#late(key, actor, step, "idleReturn");
@@ -134,22 +141,25 @@ export class Intake {
     if (buffer.entries.length >= most) {
       const message =
         `Cannot keep a record for actor "${actor.name}": it has ${most} of this key already; raise its maxEvents`;
-      return this.#bury(step, { reason: "TIDEMARK_BUFFER_FULL", message, actor, key });
+      return this.#bury(step, { reason: "TIDEMARK_BUFFER_FULL", message, actor, key }, source);
     }
     const floor = Math.max(before, watermark);
     const { side } = actor.sources[source]!;
     const isVersion = side?.of === "right" && side.join.right === "table";
     const isPast = !isVersion && floor > time + (window?.allowedLatenessMs ?? 0);
     const { topic, partition } = lane;
-    const entry = { time, floor, source, topic, partition, record, content: { of: content }, isPast, isMatched: false };
+    const of = { of: content };
+    const entry = { time, floor, source, topic, partition, record, attempts, content: of, isPast, isMatched: false };
+    // Of a pair that failed, the record may wait on for others.
+    if (attempts > 1 && buffer.has(entry)) return "buffered";
     buffer.add(entry);
     if (isVersion) pruneVersions(instance, watermark);
     this.#options.actors.noteChange(instance, instance.snapshot !== undefined);
     return "buffered";
   }
 
-  #bury({ record, lane }: Step, failure: Failure): Outcome {
-    this.#options.undelivered.bury({ record: record!, from: lane }, failure);
+  #bury(step: Step, failure: Failure, source: number): Outcome {
+    this.#options.undelivered.bury(foundIn(step), { ...failure, source });
     return "dead";
   }
 

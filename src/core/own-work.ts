@@ -28,8 +28,8 @@ export class OwnWork {
     const { publisher, undelivered } = options;
     this.#acting = {
       publisher,
-      bury: ({ record, topic, partition }, failure) =>
-        undelivered.bury({ record, from: { topic, partition } }, failure),
+      bury: ({ record, topic, partition, source, attempts = 1 }, failure) =>
+        undelivered.bury({ record, from: { topic, partition }, attempts }, { ...failure, source }),
       buryState: (instance, failure) => undelivered.buryState(instance, failure),
       closing: (window) => this.#noteClosing(window),
     };

@@ -72,17 +72,18 @@ export class Plan {
       input.shift();
       step.input = input;
       step.next = input.planned;
-      this.#add(step);
+      this.add(step);
     }
     return this.#steps.slice(from);
   }
 
   /** Plans a change of one channel that comes with no record. */
   addChange(lane: Lane, change: (channel: Channel) => void): void {
-    this.#add(Step.change(lane, change));
+    this.add(Step.change(lane, change));
   }
 
-  #add(step: Step): void {
+  /** Plans a step behind the others. */
+  add(step: Step): void {
     const { planned } = step.lane;
     const { watermark: before, isIdle } = planned;
     if (step.change) {

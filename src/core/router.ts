@@ -12,8 +12,10 @@ import { Marks } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnWork } from "./own-work.ts";
 import { Plan } from "./plan.ts";
+import { Policies } from "./policy.ts";
 import { Publisher } from "./publisher.ts";
 import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
+import { type Returning, Returns } from "./returns.ts";
 import { findTakers } from "./takers.ts";
 import { type DeadTally, Tally } from "./tally.ts";
 import { type Tracer, untraced } from "./tracer.ts";
@@ -37,6 +39,8 @@ interface RouterOptions {
   readonly development: boolean;
   /** Makes spans of what is sampled. Default: none are made, and contexts go out as they came in. */
   readonly tracer?: Tracer;
+  /** What to do with records that cannot be processed. Default: all become dead letters. */
+  readonly policies?: Policies;
 }
 
 /**
@@ -72,6 +76,8 @@ export interface Commit {
 export class Router {
   readonly inputs: readonly Input[];
   readonly tally = new Tally();
+  /** Dead letters that are sent back. */
+  readonly returns = new Returns();
   readonly #options: RouterOptions;
   readonly #actors: LiveActors;
   readonly #outbox: Outbox;
@@ -94,7 +100,8 @@ export class Router {
     this.#plan = new Plan(this.inputs, group);
     const outbox = this.#outbox = new Outbox(partitionsOf);
     const tracing = new Tracing(options.tracer ?? untraced);
-    const undelivered = this.#undelivered = new Undelivered(app, partition, outbox, tracing);
+    const policies = options.policies ?? new Policies();
+    const undelivered = this.#undelivered = new Undelivered({ app, partition, outbox, policies, tracing });
     const outputWatermark = (actor: string) => this.#outputWatermark(actor);
     const publisher = new Publisher({ app, group, partition, outbox, tracing, outputWatermark });
     this.#marks = new Marks({ app, group, partition, partitionsOf, inputs: this.inputs, outbox, outputWatermark });
@@ -173,6 +180,11 @@ export class Router {
     return this.#outbox.written;
   }
 
+  /** Records that no dead letter was made of, as their policy says, since the task was started. */
+  get dropped(): number {
+    return this.#undelivered.dropped;
+  }
+
   /** How many actors are held in memory. */
   get cached(): number {
     return this.#actors.size;
@@ -193,15 +205,7 @@ export class Router {
     for (const home of this.#actors.homes) {
       home.held = heldFromJson(held ? held.get(home.definition.name) : UNKNOWN);
     }
-    for (const { topic, offset, channels } of checkpoint.inputs) {
-      const input = this.input(topic);
-      input.planned = input.done = offset;
-      for (const [from, partition, watermark] of channels) {
-        const lane = input.lane({ topic: from, partition });
-        lane.planned.advance(watermarkFromJson(watermark));
-        lane.done.advance(watermarkFromJson(watermark));
-      }
-    }
+    for (const one of checkpoint.inputs) this.input(one.topic).restore(one);
   }
 
   /** The input that reads a topic. */
@@ -221,11 +225,14 @@ export class Router {
   plan(now: number): void {
     if (this.#plan.step) return;
     this.#actors.release();
-    for (const { works, time, before } of this.#plan.extend(now)) {
-      for (const work of works) {
-        if (work.kind === "fold" || work.kind === "keep") findTakers(work, time, before, this.#actors);
-      }
-    }
+    for (const step of this.#plan.extend(now)) this.#findTakers(step);
+  }
+
+  /** Plans a dead letter that is sent back, behind what is planned. `now` as of {@link plan}. */
+  takeBack(returning: Returning, now: number): void {
+    const step = this.returns.step(returning, { group: this.#options.group, now }, this.#plan.watermark);
+    this.#plan.add(step);
+    this.#findTakers(step);
   }
 
   /** A source partition was read to its log end and has been silent for long: it no longer holds the watermark. */
@@ -291,7 +298,7 @@ export class Router {
   /** Takes out all that the next commit writes. Until {@link settle} nothing may be run. */
   collect(): Commit {
     const { app, group, partition } = this.#options;
-    const changes = this.#actors.changes();
+    const changes = [...this.#actors.changes(), ...this.returns.changes()];
     const checkpoint: Checkpoint = {
       format: 1,
       app,
@@ -300,11 +307,7 @@ export class Router {
       sequence: this.#sequence + 1,
       shape: shapeOf(group),
       watermark: watermarkToJson(this.#watermark),
-      inputs: this.inputs.map(({ topic, done, lanes }) => ({
-        topic,
-        offset: done,
-        channels: lanes.map((lane) => [lane.topic, lane.partition, watermarkToJson(lane.done.watermark)] as const),
-      })),
+      inputs: this.inputs.map((input) => input.checkpoint()),
       held: Object.fromEntries([...this.#actors.homes].map((home) => [home.definition.name, heldToJson(home.held)])),
     };
     return {
@@ -321,7 +324,14 @@ export class Router {
     this.#actors.settle();
     for (const input of this.inputs) input.settle();
     this.#ownWork.closedWindows.settle();
+    this.returns.settle();
     this.#hasProgress = false;
+  }
+
+  #findTakers({ works, time, before }: Step): void {
+    for (const work of works) {
+      if (work.kind === "fold" || work.kind === "keep") findTakers(work, time, before, this.#actors);
+    }
   }
 
   #quietLane(topic: string) {

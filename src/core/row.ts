@@ -6,6 +6,7 @@
  *     b!<actor>!<length>:<key>!<time>!<id>   a record of a key that waits for the watermark or for its match
  *     d!<actor>!<due>!<rest>                 the next thing that an actor has to do by itself: an alarm, an early update, a record
  *                                            that waits; <rest> is the rest of its row's name, or its key
+ *     s!<partition>!<offset>                 a dead letter that was sent back, by its place in the dead-letter topic
  *     ~checkpoint                            where the task stands
  *
  * Actor names never contain "!", so that a prefix names one actor's rows and no other's.
@@ -13,7 +14,7 @@
 
 export const CHECKPOINT_ROW = "~checkpoint";
 
-/** What kind of rows a prefix is for: the letters above. */
+/** What kind of an actor's rows a prefix is for: the letters above. */
 export type RowKind = "a" | "w" | "b" | "d";
 
 /** The prefix of an actor's rows of one kind. */
@@ -53,6 +54,16 @@ export function textAfter(prefix: string): string {
   while (points.at(-1) === "\u{10ffff}") points.pop();
   const last = points.pop()!.codePointAt(0)!;
   return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
+}
+
+/** The prefix of the rows of dead letters of a partition that were sent back. */
+export function sentBackPrefix(partition: number): string {
+  return `s!${partition}!`;
+}
+
+/** The row of a dead letter that was sent back; those of a partition are in the order of their offsets. */
+export function sentBackRow(partition: number, offset: number): string {
+  return sentBackPrefix(partition) + timeText(offset);
 }
 
 const SHIFT = 2n ** 54n;

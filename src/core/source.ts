@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { DeadLetterPolicy } from "./policy.ts";
 
 /** The one thing an actor listens to: values that have a key. `R` are the records they are made of. */
 export interface Keyed<out V, out R = V> {
@@ -26,6 +27,8 @@ export interface TopicDefinition {
   readonly idleAfterMs: number | undefined;
   readonly maxFutureMs: number;
   readonly partitioned: boolean;
+  /** Undefined: what the app says. */
+  readonly onDeadLetter: DeadLetterPolicy | undefined;
 }
 
 /** Takes the key of a value; undefined means the record's own key, or that of the actor that emitted it. */

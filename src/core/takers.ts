@@ -11,7 +11,7 @@ import { type AlignedWindow, isAligned, lastStart, type Span, startsOf } from ".
  */
 export function findTakers(work: Work, time: number, before: number, actors: LiveActors): void {
   if (work.delivery.kind === "pass") return;
-  const { key, delivery: { actor, source } } = work;
+  const { key, delivery: { actor, source }, windows } = work;
   const { window } = actor;
   if (!isAligned(window)) {
     // What has neither window nor order is never late.
@@ -24,7 +24,8 @@ export function findTakers(work: Work, time: number, before: number, actors: Liv
     else work.instance = actors.findWindow(actor, key, start, window);
     return;
   }
-  const starts = startsOf(window, time);
+  const all = startsOf(window, time);
+  const starts = windows ? all.filter((start) => windows.includes(start)) : all;
   // They end one after the other: those that were missed are the first.
   const count = starts.filter((start) => isMissed(window, start, before)).length;
   work.missed = starts.slice(0, count).map((start) => spanFrom(window, start));

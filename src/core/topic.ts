@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type Duration, toMs } from "./duration.ts";
 import { TidemarkError } from "./errors.ts";
 import { checkedName } from "./name.ts";
+import { checkedPolicy, type DeadLetterPolicy } from "./policy.ts";
 import { type Source, type TopicDefinition, unkeyed } from "./source.ts";
 
 /** How far the event times of a topic's records may be out of order, and when a silent partition stops counting. */
@@ -27,6 +28,8 @@ export interface TopicOptions<S extends StandardSchemaV1> {
    * internal topic is put in between. The claim is checked on the records that come in. Default false.
    */
   readonly partitioned?: boolean;
+  /** What to do with records of this topic that cannot be processed. Default: what the app says. */
+  readonly onDeadLetter?: DeadLetterPolicy;
 }
 
 /** Something that takes values of a type. */
@@ -50,7 +53,7 @@ export function topic<S extends StandardSchemaV1>(
   name: string,
   options: TopicOptions<S>,
 ): Topic<StandardSchemaV1.InferOutput<S>> {
-  const { schema, time, watermark, maxFuture, partitioned } = options;
+  const { schema, time, watermark, maxFuture, partitioned, onDeadLetter } = options;
   if ("async" in schema && schema.async === true) throw asyncSchema(name);
   const definition: TopicDefinition = {
     name: checkedName("topic", name),
@@ -60,6 +63,7 @@ export function topic<S extends StandardSchemaV1>(
     idleAfterMs: watermark?.idleAfter && toMs(watermark.idleAfter, `idleAfter of topic "${name}"`, 1),
     maxFutureMs: toMs(maxFuture ?? { days: 1 }, `maxFuture of topic "${name}"`),
     partitioned: partitioned ?? false,
+    onDeadLetter: checkedPolicy(onDeadLetter, `topic "${name}"`),
   };
   return {
     kind: "topic",

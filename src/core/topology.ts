@@ -208,6 +208,7 @@ function topicOf(app: string, { name, from }: SinkDefinition): TopicDefinition {
     idleAfterMs: undefined,
     maxFutureMs: Infinity,
     partitioned: false,
+    onDeadLetter: undefined,
   };
 }
 

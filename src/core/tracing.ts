@@ -43,8 +43,10 @@ export class Tracing {
       this.#frame = this.#unsampled;
       return true;
     }
-    const { topic, partition, plan } = step.input!;
-    const offset = plan.definition ? step.record!.offset : undefined;
+    // What is sent back was not read from an input.
+    const { input, lane } = step;
+    const { topic, partition } = input ?? lane;
+    const offset = !input || input.plan.definition ? step.record!.offset : undefined;
     this.#frame = frameOf(this.#tracer.receive({ topic, partition }, offset, context));
     return true;
   }

@@ -1,7 +1,9 @@
 import { deadLetter, type Failure, lateRecord } from "./dead-letter.ts";
 import type { ActorDefinition } from "./actor.ts";
+import type { Step } from "./examine.ts";
 import type { Instance } from "./instance.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Policies } from "./policy.ts";
 import type { LogRecord, TopicPartition } from "./record.ts";
 import { DeadTally } from "./tally.ts";
 import { internal } from "./topology.ts";
@@ -13,28 +15,59 @@ import type { Span } from "./window.ts";
 interface Found {
   readonly record: LogRecord;
   readonly from: TopicPartition;
+  /** How often it was tried, from 1. */
+  readonly attempts: number;
+}
+
+/** The record of a step. */
+export function foundIn({ record, lane, attempts }: Step): Found {
+  return { record: record!, from: lane, attempts };
+}
+
+interface UndeliveredOptions {
+  readonly app: string;
+  readonly partition: number;
+  readonly outbox: Outbox;
+  readonly tracing: Tracing;
+  readonly policies: Policies;
 }
 
 /** Puts what could not be processed where it can be found: dead letters, and records that came too late. */
 export class Undelivered {
   /** The dead letters. */
   readonly tally = new DeadTally();
+  /** Records that are none, because their policy says so. */
+  dropped = 0;
   readonly #topic: string;
   readonly #partition: number;
   readonly #outbox: Outbox;
   readonly #tracing: Tracing;
+  readonly #policies: Policies;
 
-  constructor(app: string, partition: number, outbox: Outbox, tracing: Tracing) {
+  constructor({ app, partition, outbox, tracing, policies }: UndeliveredOptions) {
     this.#topic = internal.deadLetters(app);
     this.#partition = partition;
     this.#outbox = outbox;
     this.#tracing = tracing;
+    this.#policies = policies;
   }
 
-  bury({ record, from }: Found, failure: Failure): void {
+  /** @throws TIDEMARK_POLICY_STOP */
+  bury({ record, from, attempts }: Found, failure: Failure): void {
+    const { topic, partition } = from;
+    const { reason, message, actor, key } = failure;
+    const { offset } = record;
+    if (!this.#policies.keeps({ topic, partition, offset, reason, message, actor: actor?.name, key, attempts })) {
+      this.dropped++;
+      return;
+    }
     this.tally.add(failure);
-    this.#tracing.fail(failure.reason);
-    this.#outbox.add(this.#topic, failure.key ?? "", deadLetter(record, from, failure));
+    this.#tracing.fail(reason);
+    this.#outbox.add(
+      this.#topic,
+      key ?? "",
+      deadLetter(record, from, attempts > 1 ? { ...failure, attempts } : failure),
+    );
   }
 
   /** No single record is to blame: the actor's state takes its place. */
@@ -44,14 +77,15 @@ export class Undelivered {
     const timestamp = instance.window ? instance.window.end - 1 : Math.max(instance.clock, 0);
     const cause = instance.causes.contexts.at(-1);
     const record = { offset: -1, timestamp, key: null, value, headers: cause === undefined ? [] : [headerOf(cause)] };
-    this.bury({ record, from: { topic: instance.home.definition.name, partition: this.#partition } }, failure);
+    const from = { topic: instance.home.definition.name, partition: this.#partition };
+    this.bury({ record, from, attempts: 1 }, failure);
   }
 
   /** @param window the one that was missed, if it was one */
   late(
     key: string,
     actor: ActorDefinition,
-    { record, from }: Found,
+    { record, from }: Pick<Found, "record" | "from">,
     outcome: "late" | "idleReturn",
     window?: Span,
   ): void {

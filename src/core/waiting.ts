@@ -1,6 +1,6 @@
 import type { ActorSource } from "./actor.ts";
 import { compareEntries, type Entry } from "./buffer.ts";
-import { eventOf, RecordMeta } from "./content.ts";
+import { eventOf, Problem, RecordMeta } from "./content.ts";
 import type { Failure } from "./dead-letter.ts";
 import { reasonOf } from "./errors.ts";
 import { type Event } from "./fold.ts";
@@ -8,6 +8,7 @@ import { closeWindow, fireTimer, FIRINGS_MAX, foldEvent, stopTimers } from "./fo
 import { Instance } from "./instance.ts";
 import { firstSession, lastTime } from "./next.ts";
 import type { Publishing } from "./publishing.ts";
+import { stackOf } from "./stack.ts";
 import { nextTimer } from "./timers.ts";
 import { type Causes, causesOf, contextOf } from "./trace-context.ts";
 import { untraced } from "./tracer.ts";
@@ -30,7 +31,7 @@ interface Message {
   readonly left: Entry | undefined;
   readonly right: Entry | undefined;
   /** Why it cannot be sent. */
-  readonly problem?: string;
+  readonly problem?: Problem;
 }
 
 /**
@@ -126,14 +127,14 @@ function compareSides(a: Entry | undefined, b: Entry | undefined): number {
 }
 
 /** Whether a pair is a match; text when that cannot be told, which says why. */
-function isMatch({ left, right }: Message, where: (left: unknown, right: unknown) => boolean): boolean | string {
+function isMatch({ left, right }: Message, where: (left: unknown, right: unknown) => boolean): boolean | Problem {
   const [a, b] = [left!.content, right!.content];
-  if ("problem" in a) return a.problem;
-  if ("problem" in b) return b.problem;
+  if (a instanceof Problem) return a;
+  if (b instanceof Problem) return b;
   try {
     return where(a.of, b.of);
   } catch (error) {
-    return `the join's where threw: ${reasonOf(error)}`;
+    return new Problem(`the join's where threw: ${reasonOf(error)}`, stackOf(error));
   }
 }
 
@@ -142,7 +143,7 @@ function withVersion(left: Entry, entries: readonly Entry[], type: string): Mess
   const version = entries.findLast((one) =>
     one.source === left.source + 1 && one.time <= left.time && one.floor <= left.time
   );
-  const isThere = version !== undefined && ("problem" in version.content || version.content.of !== null);
+  const isThere = version !== undefined && (version.content instanceof Problem || version.content.of !== null);
   if (!isThere) return type === "left" ? [{ left, right: undefined }] : [];
   return [{ left, right: version }];
 }
@@ -160,7 +161,7 @@ export function pruneVersions({ home, buffer }: Instance, watermark: number): vo
 
 function foldEntry(instance: Instance, entry: Entry, time: number, acting: Acting): void {
   const { content } = entry;
-  const event = "problem" in content ? content.problem : content.of as Event;
+  const event = content instanceof Problem ? content : content.of as Event;
   deliver(instance, event, entry, time, { deed: "fold", causes: causesOf(contextOf(entry.record.headers)) }, acting);
 }
 
@@ -173,7 +174,7 @@ interface Traced {
 /** Folds an event that an entry has led to; or buries the entry, when there is a problem instead or the fold fails. */
 function deliver(
   instance: Instance,
-  event: Event | string,
+  event: Event | Problem,
   entry: Entry,
   time: number,
   { deed, causes }: Traced,
@@ -182,7 +183,7 @@ function deliver(
   const { publisher } = acting;
   const outer = publisher.tracing.enterLater(deed, instance, causes);
   const at = { time, floor: time, trace: causes.contexts.at(-1) };
-  const failure = typeof event === "string" ? eventFailure(instance, event) : foldEvent(instance, event, at, publisher);
+  const failure = event instanceof Problem ? eventFailure(instance, event) : foldEvent(instance, event, at, publisher);
   if (failure) acting.bury(entry, failure);
   else noteRecord(instance, time);
   publisher.tracing.leave(outer, failure ? "dead" : "folded");
@@ -209,9 +210,9 @@ function messageEvent(
   { left, right, problem }: Message,
   of: Entry,
   time: number,
-): Event | string | undefined {
+): Event | Problem | undefined {
   if (problem !== undefined) return problem;
-  for (const entry of [left, right]) if (entry && "problem" in entry.content) return entry.content.problem;
+  for (const entry of [left, right]) if (entry?.content instanceof Problem) return entry.content;
   const values = { left: valueOf(left), right: valueOf(right) };
   const record = { ...of.record, headers: [] };
   const meta = new RecordMeta(instance.key, time, of.topic, of.partition, record);
@@ -222,9 +223,9 @@ function valueOf(entry: Entry | undefined): unknown {
   return entry && "of" in entry.content ? entry.content.of : undefined;
 }
 
-function eventFailure({ home: { definition: { name, version } }, key }: Instance, problem: string): Failure {
-  const message = `Cannot make an event for actor "${name}": ${problem}`;
-  return { reason: "TIDEMARK_EVENT_INVALID", message, actor: { name, version }, key };
+function eventFailure({ home: { definition: { name, version } }, key }: Instance, why: Problem): Failure {
+  const message = `Cannot make an event for actor "${name}": ${why.problem}`;
+  return { reason: "TIDEMARK_EVENT_INVALID", message, actor: { name, version }, key, stack: why.stack };
 }
 
 /** Closes the window of records that ends at a time. */

@@ -1,4 +1,21 @@
 import { TidemarkError } from "../core/errors.ts";
+import { problem } from "./problem.ts";
+import { quoted } from "./target.ts";
+
+/**
+ * The media type of a request's body, "" where it has none. JSON types cannot be sent by a page of another site without asking
+ * first, which is refused: so who does something asks for one.
+ */
+export function mediaType({ headers }: Request): string {
+  return (headers.get("content-type") ?? "").replace(/\s*;.*/, "").toLowerCase();
+}
+
+/** The refusal of a body of another type. */
+export function wrongType(type: string, wanted: string): Response {
+  const sent = type === "" ? "it has no content-type" : `its content-type is ${quoted(type)}`;
+  const detail = `Cannot take the body: ${sent}; send ${wanted}`;
+  return problem(415, { detail, code: "TIDEMARK_REQUEST_INVALID" });
+}
 
 /** How much of requests' bodies is held in memory. */
 export interface Limits {

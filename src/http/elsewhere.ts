@@ -1,4 +1,4 @@
-/** States that another instance of the app has: it is asked, so that any instance answers any query. */
+/** What another instance of the app has: it is asked, so that any instance answers any query. */
 
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import { passedOn } from "./answer.ts";
@@ -11,8 +11,8 @@ import type { Call } from "./route.ts";
  */
 const PASSED_ON = "tidemark-passed-on";
 
-/** What goes along of the request: who asks, and what a stream has told already. */
-const PASSED_HEADERS = ["authorization", "last-event-id"] as const;
+/** What goes along of the request: who asks, the type of what it posts, and what a stream has told already. */
+const PASSED_HEADERS = ["authorization", "content-type", "last-event-id"] as const;
 
 /** How long another instance may take until it begins to answer, in ms. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -62,6 +62,19 @@ export function partitionAsked({ request }: Call): number | undefined {
 }
 
 /**
+ * What the instance at an address answers to a request, or to one for another path; undefined where there is no address, and for
+ * a request that was passed on already. @throws TIDEMARK_NOT_READY
+ */
+export async function answerAt(
+  { request }: Call,
+  address: string | undefined,
+  target?: string,
+): Promise<Response | undefined> {
+  if (address === undefined || request.headers.has(PASSED_ON)) return undefined;
+  return await ask(address, request, target === undefined ? {} : { target });
+}
+
+/**
  * Asks another instance for its share of an answer: its partition's, with parameters of its own.
  * @throws TIDEMARK_NOT_READY, whatever it was that failed
  */
@@ -101,11 +114,12 @@ async function ask<T = Response>(address: string, request: Request, asking: Aski
     return value === null ? [] : [[name, value] as const];
   });
   const headers = { [PASSED_ON]: mark, ...Object.fromEntries(passed) };
+  const method = request.method === "POST" ? "POST" : "GET";
   const late = new AbortController();
   const withinMs = ANSWER_WITHIN_MS + waitMs;
   const timer = setTimeout(() => late.abort(new Error(`no answer within ${withinMs} ms`)), withinMs);
   try {
-    return await read(await fetch(address + target, { headers, signal: late.signal, redirect: "error" }));
+    return await read(await fetch(address + target, { method, headers, signal: late.signal, redirect: "error" }));
   } catch (cause) {
     throw notReady(reasonOf(cause), cause);
   } finally {

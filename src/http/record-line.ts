@@ -29,7 +29,8 @@ function valueOf(value: Uint8Array | null): string {
   return `"value":${text.replace(/[\r\n]/g, " ")}`;
 }
 
-function textOf(bytes: Uint8Array): string | undefined {
+/** Bytes as text, undefined where they are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | undefined {
   try {
     return strict.decode(bytes);
   } catch {

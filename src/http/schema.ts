@@ -27,6 +27,28 @@ const time: Schema = { type: "number", description: "ms since 1970" };
 /** Whatever JSON there is. */
 export const anything: Schema = {};
 
+/** Where a record lies, with its timestamp; its offset is -1 where it is the state of an actor. */
+const place = { topic: text, partition: whole, offset: { type: "integer", minimum: -1 }, timestamp: time };
+const letter = {
+  partition: whole,
+  offset: whole,
+  reason: text,
+  message: text,
+  attempts: { ...whole, description: "How often it was refused." },
+};
+const letterMaybe = {
+  actor: { ...text, description: "Who refused it; absent where nobody got as far as seeing it." },
+  machineVersion: whole,
+  key: text,
+};
+const bytes = object({ base64: text }, { text: { ...text, description: "Where it is UTF-8." } });
+const outcomes = {
+  ...list(object({ outcome: { enum: ["folded", "buffered", "filtered", "late", "idleReturn", "dead", "forwarded"] } }, {
+    actor: text,
+  })),
+  description: "What became of it, for each that got it; dead: it is a new dead letter.",
+};
+
 const stateMembers = [
   { context: { description: "The machine's context, or a reducer's state." } },
   { state: { description: "The machine's state value; absent for a reducer." } },
@@ -84,6 +106,42 @@ export const SCHEMAS = {
     },
   ),
   TaskState: object({ task: text, state: text }, { restore: { $ref: "#/components/schemas/Restore" } }),
+  DeadLetter: object({ ...letter, record: object(place) }, letterMaybe),
+  WholeDeadLetter: object({
+    ...letter,
+    record: object({
+      ...place,
+      key: { anyOf: [bytes, { type: "null" }] },
+      value: { anyOf: [bytes, { type: "null" }] },
+      headers: list(object({ name: text, base64: text }, { text })),
+    }),
+  }, {
+    ...letterMaybe,
+    windows: {
+      ...list({ $ref: "#/components/schemas/Window" }),
+      description: "The open windows of the actor's key.",
+    },
+    refusingWindows: { ...list({ type: "number" }), description: "The starts of the only windows that refused it." },
+    stack: { ...text, description: "Where the app's own code threw." },
+    traceId: text,
+    state: { anyOf: [{ $ref: "#/components/schemas/State" }, { type: "null" }] },
+    sentBack: { anyOf: [object({ at: time, outcomes }), { type: "null" }] },
+    unknown: { ...text, description: "Why it cannot be told what its actor holds, and whether it was sent back." },
+  }),
+  SentBackLetter: object({
+    partition: whole,
+    offset: whole,
+    status: { enum: ["sent-back", "sent-back-already"] },
+    at: time,
+    outcomes,
+  }),
+  UnsentLetter: object({
+    partition: whole,
+    offset: whole,
+    status: { enum: ["refused", "unavailable"] },
+    code: text,
+    detail: text,
+  }),
   Problem: {
     description: "A refusal (RFC 9457). Scripts may match on its code.",
     ...object({ type: { const: "about:blank" }, title: text, status: { type: "integer" }, detail: text }, {

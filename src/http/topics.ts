@@ -3,7 +3,7 @@ import { keyFault } from "../core/key.ts";
 import type { Publication } from "../runtime/publish.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { json, jsonLines } from "./answer.ts";
-import { problem } from "./problem.ts";
+import { mediaType, wrongType } from "./body.ts";
 import { recordLine } from "./record-line.ts";
 import type { Call } from "./route.ts";
 import { quoted } from "./target.ts";
@@ -17,12 +17,9 @@ export async function publishTo({ runtime, request, query, bodies }: Call, topic
   const key = query.text("key");
   const fault = key !== undefined && keyFault(key);
   if (fault) throw new TidemarkError("TIDEMARK_KEY_INVALID", `Cannot use the parameter key: ${fault}`);
-  // These types cannot be sent by a page of another site without asking first, which is refused.
-  const type = (request.headers.get("content-type") ?? "").replace(/\s*;.*/, "").toLowerCase();
+  const type = mediaType(request);
   if (type !== JSON_TYPE && type !== LINES_TYPE) {
-    const sent = type === "" ? "it has no content-type" : `its content-type is ${quoted(type)}`;
-    const detail = `Cannot take the body: ${sent}; send ${JSON_TYPE} for one value or ${LINES_TYPE} for lines`;
-    return problem(415, { detail, code: "TIDEMARK_REQUEST_INVALID" });
+    return wrongType(type, `${JSON_TYPE} for one value or ${LINES_TYPE} for lines`);
   }
   return await bodies.read(request, async (body) => {
     const publications = publicationsOf(textOf(body), type, key);

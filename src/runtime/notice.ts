@@ -14,6 +14,7 @@ export const NOTICES = {
   TIDEMARK_CHANGELOG_CUT: "records were deleted from the start of a changelog, and state with them",
   TIDEMARK_SINK_RETRYING: "a sink could not hand over a batch, and tries again",
   TIDEMARK_SINK_HANGING: "a write of a sink goes on though it was told to give up",
+  TIDEMARK_POLICY_UNUSABLE: "a function given as onDeadLetter threw, or did not answer as it should",
   TIDEMARK_INPUT_CHANGED: "an input file was rotated, replaced or truncated, or is gone",
   TIDEMARK_SERVICE_LISTENING: "the service answers HTTP from now on, with 503 until it is ready",
   TIDEMARK_SERVICE_STOPPING: "the service ends: it takes no more work, and commits what is done",

@@ -36,7 +36,13 @@ export async function* readTopic(
   }
 }
 
-async function* readPartition(log: Log, from: TopicPartition, offset: number, end: number): AsyncGenerator<LogRecord> {
+/** The records of a partition from one offset to before another, which the log holds. */
+export async function* readPartition(
+  log: Log,
+  from: TopicPartition,
+  offset: number,
+  end: number,
+): AsyncGenerator<LogRecord> {
   const reader = await log.reader([{ ...from, offset }]);
   try {
     for (let next = offset; next < end;) {

@@ -8,6 +8,7 @@ import type { Group, Topology } from "../core/topology.ts";
 import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
 import type { Clock } from "./clock.ts";
+import { DeadLetters } from "./dead-letters.ts";
 import { type AskOthers, Explainer, type OwnReport } from "./explain/explainer.ts";
 import type { Explanation, Question } from "./explain/explanation.ts";
 import { type Layout, layOut } from "./layout.ts";
@@ -29,6 +30,8 @@ export class Runtime implements AsyncDisposable {
   readonly ended: Promise<void>;
   /** Resolves when every task of this instance has been restored for the first time; rejects as {@link ended} does. */
   readonly opened: Promise<void>;
+  /** Records that could not be processed. */
+  readonly deadLetters: DeadLetters;
   readonly #settings: Settings;
   readonly #membership: Membership;
   readonly #own: OwnTasks<Task | SinkTask>;
@@ -46,6 +49,13 @@ export class Runtime implements AsyncDisposable {
     this.#own = new OwnTasks({ membership, make, prepare, clock: settings.clock, onNotice: settings.onNotice });
     this.ended = this.#own.ended;
     this.opened = this.#own.opened;
+    this.deadLetters = new DeadLetters({
+      app: settings.app.name,
+      log: settings.log,
+      topology: () => this.topology,
+      task: (name) => this.#taskNamed(name),
+      addressOf: (name) => this.#own.addressOf(name),
+    });
     this.#watchTopics().catch((error) => this.#own.fail(error));
   }
 
@@ -322,7 +332,10 @@ export class Runtime implements AsyncDisposable {
   }
 
   #task(group: Group, partition: number): Task {
-    const name = taskName(group, partition);
+    return this.#taskNamed(taskName(group, partition));
+  }
+
+  #taskNamed(name: string): Task {
     const task = this.#own.get(name);
     if (task instanceof Task) return task;
     throw notHere(name);

@@ -17,6 +17,7 @@ import { HandOver, type SinkBatch, SinkFigures } from "./hand-over.ts";
 import { Histogram } from "./histogram.ts";
 import { COMMIT_SECONDS } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
+import { policiesOf } from "./policies.ts";
 import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
 import { SinkQueue, type Waiting } from "./sink-queue.ts";
@@ -80,7 +81,9 @@ export class SinkTask {
     this.#settings = settings;
     this.#options = options;
     this.#outbox = new Outbox(options.partitionsOf);
-    this.#undelivered = new Undelivered(settings.app.name, partition, this.#outbox, new Tracing(untraced));
+    const policies = policiesOf(settings, this.name);
+    const places = { app: settings.app.name, partition, outbox: this.#outbox };
+    this.#undelivered = new Undelivered({ ...places, policies, tracing: new Tracing(untraced) });
     const { clock, onNotice } = settings;
     const { sink } = group;
     const stop = this.#stop.signal;
@@ -261,7 +264,7 @@ export class SinkTask {
   /** Buries what cannot be handed over, moves past all of it, and commits. */
   async #pass(waiting: readonly Waiting[]): Promise<void> {
     for (const { record, reading } of waiting) {
-      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source }, reading.failure);
+      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source, attempts: 1 }, reading.failure);
     }
     this.#moveTo(waiting.at(-1)!.next);
     await this.#commit();

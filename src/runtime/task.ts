@@ -1,18 +1,23 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Input } from "../core/input.ts";
-import { Router } from "../core/router.ts";
-import type { Group, SinkGroup } from "../core/topology.ts";
-import type { Batch, Bounds, Producer, Reader } from "../log/log.ts";
+import type { Letter } from "../core/letter.ts";
+import type { Router } from "../core/router.ts";
+import type { Delivery, Group, SinkGroup } from "../core/topology.ts";
+import type { Batch, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit, topicsAhead } from "./commit.ts";
 import { deadLetterNotices } from "./dead-letter-notice.ts";
+import { firstOffset } from "./first-offset.ts";
+import { makeRouter } from "./make-router.ts";
 import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { Pace } from "./pace.ts";
 import { restore } from "./restore.ts";
+import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
 import { Sent } from "./sent.ts";
+import { noticeSilence } from "./silence.ts";
 import { type Polled, type Spans, spansOf } from "./tracing.ts";
 
 /** A partition is not read on while this much of it waits for another input. */
@@ -53,6 +58,9 @@ export class Task {
   readonly #tasksOwned: () => number;
   readonly #mayEnd: () => Promise<boolean>;
   readonly #stop = new AbortController();
+  /** Ends a poll that waits. */
+  #waking = new AbortController();
+  readonly #returns: ReturnQueue;
   #isFinishing = false;
   #store: Store | undefined;
   #producer: Producer | undefined;
@@ -87,14 +95,11 @@ export class Task {
     this.#settings = settings;
     this.sent = new Sent(settings.app["~app"]);
     this.#ahead = topicsAhead(settings);
+    this.#returns = new ReturnQueue(this.name);
     this.#tasksOwned = tasksOwned;
     this.#mayEnd = mayEnd;
-    const { cacheEntries, commitBytes, development } = settings;
-    const app = settings.app.name;
     const tracer = this.#spans = spansOf(settings);
-    const tracing = tracer && { tracer };
-    const bounds = { cacheEntries, commitBytes };
-    this.router = new Router({ app, group, partition, partitionsOf, ...bounds, development, ...tracing });
+    this.router = makeRouter({ task: this.name, group, partition, partitionsOf, tracer }, settings);
     this.pace = new Pace(this.router, settings.clock);
   }
 
@@ -142,7 +147,7 @@ export class Task {
     for (const input of this.router.inputs) {
       const bounds = await log.bounds(input);
       input.end = bounds.end;
-      if (!checkpoint) input.planned = input.done = await this.#firstOffset(input, bounds);
+      if (!checkpoint) input.planned = input.done = await firstOffset(input, bounds, this.#settings);
     }
     // What is decided now must hold for good: another start would decide otherwise.
     if (!checkpoint) await this.#commit();
@@ -175,6 +180,7 @@ export class Task {
 
   /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
   async run(): Promise<void> {
+    if (!this.#isFinishing) this.#returns.open();
     try {
       while (!this.#stop.signal.aborted && !(this.#isFinished() && await this.#mayEnd())) await this.#turn();
       if (!this.#stop.signal.aborted) this.state = "finished";
@@ -182,12 +188,25 @@ export class Task {
     } catch (error) {
       this.state = "failed";
       throw error;
+    } finally {
+      this.#returns.close();
     }
   }
 
   /** Asks {@link run} to end after the step it is in. */
   stop(): void {
     this.#stop.abort();
+    this.#waking.abort();
+  }
+
+  /**
+   * Takes a dead letter back, as one more step; resolves when that is committed.
+   * @throws TIDEMARK_NOT_READY while it does not run, and when it ends meanwhile; TIDEMARK_BUSY
+   */
+  async sendBack(letter: Letter, deliveries: readonly Delivery[]): Promise<SendBackAnswer> {
+    const answer = this.#returns.add(letter, deliveries);
+    this.#waking.abort();
+    return await answer;
   }
 
   /** Declares that the sources will have no more records than those in the log now: the rest is closed, then it finishes. */
@@ -197,23 +216,17 @@ export class Task {
       input.end = Math.max(input.end, end);
     }
     this.#isFinishing = true;
+    this.#returns.close();
   }
 
   /** Releases everything. Committed state stays readable until then. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    this.stop();
     if (this.state !== "failed") this.state = "closed";
     await this.#nextPoll?.catch(() => {});
     await this.#reader?.close();
     await this.#producer?.close();
     await this.#store?.close();
-  }
-
-  /** Where an input begins that was never read. What comes through a repartition topic is all from this app. */
-  async #firstOffset(input: Input, { start, end }: Bounds): Promise<number> {
-    const { log, from } = this.#settings;
-    if (from === "earliest" || !input.plan.definition) return start;
-    return from === "latest" ? end : Math.max(start, await log.offsetAt(input, from));
   }
 
   #isFinished(): boolean {
@@ -239,7 +252,8 @@ export class Task {
       if (batch.records.length > 0) this.pace.hear(this.router.input(batch.topic));
     }
     await this.#work();
-    await this.#noticeSilence();
+    if (!this.#returns.isEmpty) await this.#takeBack();
+    await noticeSilence(this.router, this.pace, this.#settings, this.#isFinishing);
     if (this.router.hasSteps) await this.#work();
     this.#balance();
     this.measures.noteRest(this.router, this.#settings.clock.monotonic());
@@ -248,7 +262,8 @@ export class Task {
   }
 
   #poll(waitMs: number): Promise<Batch[]> {
-    return this.#reader!.poll({ maxBytes: this.#settings.pollBytes, waitMs, signal: this.#stop.signal });
+    if (this.#waking.signal.aborted && !this.#stop.signal.aborted) this.#waking = new AbortController();
+    return this.#reader!.poll({ maxBytes: this.#settings.pollBytes, waitMs, signal: this.#waking.signal });
   }
 
   /** Begins to read what comes next while this is worked on. */
@@ -279,23 +294,12 @@ export class Task {
     }
   }
 
-  /** Tells the router which sources have fallen silent, or will stay so. */
-  async #noticeSilence(): Promise<void> {
-    const now = this.#settings.clock.monotonic();
-    for (const input of this.router.inputs) {
-      const { definition } = input.plan;
-      if (!definition || !input.isEmpty || input.isAwaited) continue;
-      if (this.#isFinishing) this.router.finish(input.topic);
-      if (definition.idleAfterMs === undefined) continue;
-      const since = this.pace.quietSince.get(input);
-      if (since === undefined) this.pace.quietSince.set(input, now);
-      else if (now - since >= definition.idleAfterMs && !input.lanes[0]!.planned.isIdle) {
-        // What was heard last may be as old as the silence: only the log itself knows whether there is nothing more.
-        const { end } = await this.#settings.log.bounds(input);
-        input.end = Math.max(input.end, end);
-        this.router.idle(input.topic);
-      }
-    }
+  /** Takes back the dead letters that wait, and commits what they lead to. */
+  async #takeBack(): Promise<void> {
+    await this.#returns.take(this.router, this.#store!, this.#settings);
+    await this.#work();
+    if (this.router.hasProgress) await this.#commit();
+    this.#returns.settle();
   }
 
   /** Stops reading what cannot be used yet, so that memory stays bounded. */
@@ -329,7 +333,7 @@ export class Task {
   }
 
   #waitMs(): number {
-    if (this.router.isPlanned) return 0;
+    if (this.router.isPlanned || !this.#returns.isEmpty) return 0;
     if (this.#isFinishing) return 10;
     const now = this.#settings.clock.monotonic();
     const commitIn = this.router.hasProgress ? this.#committedAt + this.#commitIntervalMs - now : WAIT_MS;

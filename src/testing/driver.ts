@@ -75,7 +75,7 @@ export class TestDriver {
     this.#topology = topology(app, new Map([...app.topics.keys()].map((name) => [name, 1])));
     this.#stages = stagesOf(this.#topology, app.actors);
     for (const group of this.#topology.groups) {
-      const task = new TestTask(app.name, group, development);
+      const task = new TestTask(app, group, development);
       for (const { topic } of group.inputs) this.#readers.set(topic, task);
     }
     for (const { routes, late } of app.actors) {

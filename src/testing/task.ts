@@ -1,5 +1,7 @@
+import type { AppDefinition } from "../core/app.ts";
 import type { RowRange } from "../core/due-rows.ts";
 import { compareText } from "../core/key.ts";
+import { Policies } from "../core/policy.ts";
 import { type Commit, Router } from "../core/router.ts";
 import type { Group } from "../core/topology.ts";
 
@@ -14,8 +16,9 @@ export class TestTask {
   /** What it told others last of how far it is. */
   #marked = "";
 
-  constructor(app: string, group: Group, development: boolean) {
-    const options = { app, group, partition: 0, partitionsOf: () => 1, development };
+  constructor({ name: app, policyOf }: AppDefinition, group: Group, development: boolean) {
+    const policies = new Policies(policyOf);
+    const options = { app, group, partition: 0, partitionsOf: () => 1, development, policies };
     this.router = new Router({ ...options, cacheEntries: CACHE_ENTRIES, commitBytes: Infinity });
   }
 

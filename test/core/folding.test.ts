@@ -118,6 +118,9 @@ const failures: readonly (readonly [what: string, n: number, reason: Code, messa
   ],
 ];
 
+/** Whether the machine throws by itself. */
+const isThrown = (n: number) => n < 0 || undefined;
+
 for (const [what, n, reason, message] of failures) {
   test(`${what} leaves the state as it was and sends nothing`, () => {
     for (const hasState of [false, true]) {
@@ -125,8 +128,10 @@ for (const [what, n, reason, message] of failures) {
       if (hasState) foldEvent(one, { type: "add", n: 5 } as Event, at(0), publisher);
       const before = one.snapshot;
       sent();
-      const failure = foldEvent(one, { type: "add", n } as Event, at(0), publisher);
+      const { stack, ...failure } = foldEvent(one, { type: "add", n } as Event, at(0), publisher)!;
       assert.deepEqual(failure, { reason, message, actor: { name: "sums", version: 1 }, key: "k" });
+      // Where the user's own code threw, and nothing of what called it.
+      assert.equal(stack?.split("\n").slice(1).every((frame) => frame.includes("folding.test.ts")), isThrown(n));
       assert.equal(one.snapshot, before);
       assert.deepEqual(sent(), []);
     }

@@ -16,6 +16,7 @@ test("a topic without options has no disorder, is never idle, and looks one day 
     idleAfterMs: undefined,
     maxFutureMs: 86_400_000,
     partitioned: false,
+    onDeadLetter: undefined,
   });
   assert.deepEqual(validate(1), { value: 1 });
 });

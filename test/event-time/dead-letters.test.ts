@@ -160,8 +160,9 @@ for (const partitions of [1, 2]) {
           RECORD.headers.map(([name, value]) => [name, [...value]]),
         );
         const about = Object.fromEntries(dead.headers.slice(own).map(([name, value]) => [name, text.decode(value)]));
-        const { "dlq.message": message, ...rest } = about;
+        const { "dlq.message": message, "dlq.stack": stack, ...rest } = about;
         ok(message);
+        ok(stack?.startsWith("Error: of all times, this one\n"), stack);
         deepEqual(rest, {
           "dlq.topic": "lefts",
           "dlq.partition": "0",
@@ -171,6 +172,7 @@ for (const partitions of [1, 2]) {
           "dlq.actor": "one",
           "dlq.machine-version": "1",
           "dlq.key": "k",
+          "dlq.source": "0",
         });
 
         equal(second.tasks.reduce((sum, { router }) => sum + router.deadLetters, 0), 1);

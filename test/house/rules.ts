@@ -247,11 +247,12 @@ export const noDeadExports: Rule = (house) => {
 
 /**
  * `test/core/app.test.ts` tests `src/core/app.ts` or the folder `src/core/app`, `test/actors/orders.test.ts` tests
- * `actors/orders.ts`. `test/kafka` has what needs a real Kafka, `test/event-time` whole apps against an oracle.
+ * `actors/orders.ts`. `test/kafka` has what needs a real Kafka, `test/event-time` and
+ * `test/dead-letters` whole apps.
  */
 export const testsMirrorSources: Rule = (house) =>
   [...house.files.keys()].flatMap((path) => {
-    const mirrored = /^test\/(?!kafka\/|event-time\/)(.+\/.+)\.test\.ts$/.exec(path)?.[1];
+    const mirrored = /^test\/(?!kafka\/|event-time\/|dead-letters\/)(.+\/.+)\.test\.ts$/.exec(path)?.[1];
     if (mirrored === undefined) return [];
     const subject = mirrored.startsWith("actors/") ? mirrored : `src/${mirrored}`;
     const isThere = house.files.has(`${subject}.ts`) ||

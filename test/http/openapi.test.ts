@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CODES } from "../../src/core/errors.ts";
 import { ROUTES } from "../../src/http/routes.ts";
 import { Document } from "./document.ts";
-import { openSite, type Site } from "./site.ts";
+import { openSite, type Site, until } from "./site.ts";
 
 /** Requests for every operation, the good and the bad. */
 const REQUESTS: Readonly<Record<string, readonly (string | readonly [path: string, init: RequestInit])[]>> = {
@@ -50,6 +50,33 @@ const REQUESTS: Readonly<Record<string, readonly (string | readonly [path: strin
     "/explain?actor=nobody",
     "/explain?key=a",
     `/explain?actor=totals&key=${"x".repeat(17_000)}`,
+  ],
+  "GET /dead-letters": [
+    "/dead-letters",
+    "/dead-letters?limit=1&actor=totals&reason=TIDEMARK_EVENT_INVALID&topic=views&partition=0&key=a&since=0&until=9",
+    "/dead-letters?limit=1",
+    "/dead-letters?limit=0",
+    "/dead-letters?limit=1001",
+    "/dead-letters?cursor=x",
+    "/dead-letters?cursor=0-1-2",
+  ],
+  "GET /dead-letters/{partition}/{offset}": [
+    "/dead-letters/0/0",
+    "/dead-letters/0/1",
+    "/dead-letters/0/99",
+    "/dead-letters/x/0",
+  ],
+  "POST /dead-letters/{partition}/{offset}/send-back": [
+    ["/dead-letters/0/0/send-back", post("{}")],
+    ["/dead-letters/0/0/send-back", post("{}")],
+    ["/dead-letters/0/99/send-back", post("{}")],
+    ["/dead-letters/0/x/send-back", post("{}")],
+    ["/dead-letters/0/0/send-back", { method: "POST" }],
+  ],
+  "POST /dead-letters/send-back": [
+    ["/dead-letters/send-back?limit=2", post("{}")],
+    ["/dead-letters/send-back?limit=x", post("{}")],
+    ["/dead-letters/send-back", post("{}", "text/plain")],
   ],
   "GET /topology": ["/topology"],
   "GET /livez": ["/livez"],
@@ -110,6 +137,9 @@ test("what every route answers, well or not, fits the document", async (t) => {
   await site.runtime.opened;
   await site.view(["a", "a", "c"], 100_000);
   await site.ask("/topics/tags?key=a", post('{"tags":["x"]}'));
+  await site.ask("/topics/tags?key=a", post('{"tags":"x"}'));
+  await site.ask("/topics/views", post('{"url":1}\n[]\n{"time":1}', "application/x-ndjson"));
+  await until(async () => (await site.runtime.deadLetters.list({}, 9)).letters.length === 4);
   const document = await documentOf(site);
   assert.deepEqual(Object.keys(REQUESTS).sort(), [...document.operations.keys()].sort());
   for (const [name, requests] of Object.entries(REQUESTS)) {
