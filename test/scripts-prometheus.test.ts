@@ -84,6 +84,11 @@ const VIEWS = [
   line("poison", 130), // the totals cannot take it
 ].join("");
 
+/** What the service asks for on Kafka; where it asks for none, there is no harm in it. */
+const TOKEN = "a-secret-of-the-tests";
+const TOKEN_FILE = join(folder, "token");
+writeFileSync(TOKEN_FILE, `${TOKEN}\n`);
+
 interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: readonly [time: number, value: string];
@@ -115,7 +120,7 @@ async function untilValue(prometheus: Prometheus, expression: string, expected: 
 }
 
 async function post(url: string, topic: string, lines: string): Promise<void> {
-  const headers = { "content-type": "application/x-ndjson" };
+  const headers = { "content-type": "application/x-ndjson", authorization: `Bearer ${TOKEN}` };
   const response = await fetch(`${url}/topics/${topic}`, { method: "POST", headers, body: lines });
   equal(response.ok, true, await response.text());
 }
@@ -135,7 +140,8 @@ async function watched(
   t.after(() => service.stop("SIGKILL"));
   const url = await service.url();
   await post(url, `clicks${suffix}`, line("a", 200));
-  const prometheus = await startPrometheus({ targets: [url.slice("http://".length)], rules: [ALERTS] });
+  const target = url.slice("http://".length);
+  const prometheus = await startPrometheus({ targets: [target], rules: [ALERTS], tokenFile: TOKEN_FILE });
   t.after(() => prometheus.stop());
   return { url, prometheus };
 }
@@ -229,7 +235,8 @@ test("Prometheus scrapes a service, and its figures are those of the input; rule
 
 test("on Kafka the figures are the same, and nothing lags though every transaction ends with a marker", async (t) => {
   const suffix = `-${randomUUID()}`;
-  const { prometheus } = await watched(t, suffix, "--kafka", await kafkaBrokers());
+  const { prometheus } = await watched(t, suffix, "--kafka", await kafkaBrokers(), "--token-file", TOKEN_FILE);
+  await untilValue(prometheus, 'up{job="tidemark"}', 1);
   for (const [expression, value] of Object.entries(EXPECTED)) {
     const own = expression.replace(
       /"(views|clicks|counts)(-0)?"/,

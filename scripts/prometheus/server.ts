@@ -16,6 +16,8 @@ const LOG_LINES = 12;
 export interface PrometheusOptions {
   /** What to scrape, each as `host:port`. */
   readonly targets: readonly string[];
+  /** A file with the bearer token that they ask for. Default: none. */
+  readonly tokenFile?: string;
   /** Files with rules. Default: none. */
   readonly rules?: readonly string[];
   /** How often to scrape, and to look at the rules. Default: 1. */
@@ -71,12 +73,16 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
 }
 
 /** JSON is YAML. */
-function configOf({ targets, rules = [], intervalSeconds = 1 }: PrometheusOptions): string {
+function configOf({ targets, tokenFile, rules = [], intervalSeconds = 1 }: PrometheusOptions): string {
   const interval = `${intervalSeconds}s`;
   return JSON.stringify({
     global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
     rule_files: rules.map((file) => resolve(file)),
-    scrape_configs: [{ job_name: "tidemark", static_configs: [{ targets }] }],
+    scrape_configs: [{
+      job_name: "tidemark",
+      static_configs: [{ targets }],
+      ...(tokenFile !== undefined && { authorization: { credentials_file: resolve(tokenFile) } }),
+    }],
   });
 }
 

@@ -18,7 +18,7 @@ import { MetricPage } from "./metric-page.ts";
 import { addSink } from "./sink-metrics.ts";
 
 /** Of a task with more channels only those are told that hold its watermark, and at most so many. */
-const CHANNELS_MAX = 100;
+const CHANNELS_MAX = 20;
 
 const TASK_STATES: Readonly<Record<TaskState, true>> = {
   created: true,
