@@ -13,6 +13,8 @@ export interface HandlerOptions extends AccessOptions {
   /** The text of `/metrics`. Default: there is none. */
   readonly metrics?: () => Promise<string>;
   readonly limits?: Limits;
+  /** What keeps it from being ready beside its tasks, in words; undefined when nothing does. Default: nothing ever. */
+  readonly hindrance?: () => string | undefined;
   /** Told what a client was only told to be a failure, status 500, and what broke a stream of lines off. Default: nobody. */
   readonly onError?: (error: unknown) => void;
 }
@@ -38,7 +40,7 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  * @throws TIDEMARK_OPTION_INVALID when it is made with options out of bounds
  */
 export function handler(options: HandlerOptions): (request: Request) => Promise<Response> {
-  const { runtime, metrics, limits = {}, onError = () => {} } = options;
+  const { runtime, metrics, limits = {}, hindrance = () => undefined, onError = () => {} } = options;
   const bodies = new Bodies(limits);
   const access = new Access(options);
   const answer = async (request: Request): Promise<Response> => {
@@ -52,7 +54,18 @@ export function handler(options: HandlerOptions): (request: Request) => Promise<
     if (found instanceof Response) return found;
     const query = new Query(search.slice(1), Object.keys(found.route.query ?? {}));
     const { isClosed } = access;
-    const call: Call = { runtime, request, query, bodies, metrics, onError, isTrusted, isClosed, routes: ROUTES };
+    const call: Call = {
+      runtime,
+      request,
+      query,
+      bodies,
+      metrics,
+      hindrance,
+      onError,
+      isTrusted,
+      isClosed,
+      routes: ROUTES,
+    };
     return await found.route.run(call, ...found.texts.map(decoded));
   };
   return async (request) => {

@@ -10,16 +10,14 @@ export function livez(): Response {
   return json({ status: "alive" });
 }
 
-/** Whether every task answers queries and does its work; with the state of each, and how far those are that restore. */
-export function readyz({ runtime, isTrusted }: Call): Response {
-  if (!isTrusted) return bareReadiness(runtime.isReady);
+/** Whether every task answers queries and does its work, and what is missing; with the state of each, and how far it is. */
+export function readyz({ runtime, hindrance, isTrusted }: Call): Response {
+  const beside = hindrance();
+  const missing = beside === undefined ? runtime.missing : [beside];
+  if (!isTrusted) return bareReadiness(missing.length === 0);
   const tasks = [...runtime.tasks, ...runtime.sinks].map(standing);
-  if (runtime.isReady) return json({ status: "ready", tasks });
-  const waiting = tasks.filter(({ state }) => state !== "running" && state !== "finished");
-  const detail = `Not ready: ${
-    waiting.map(({ task, state, restore }) => `task ${task} is ${state}${restore ? `, ${restore.percent} %` : ""}`)
-      .join(", ")
-  }`;
+  if (missing.length === 0) return json({ status: "ready", tasks });
+  const detail = `Not ready: ${missing.join(", ")}`;
   return problem(503, { detail, code: "TIDEMARK_NOT_READY", members: { tasks } });
 }
 

@@ -11,6 +11,8 @@ export interface Call {
   readonly query: Query;
   readonly bodies: Bodies;
   readonly metrics: (() => Promise<string>) | undefined;
+  /** What keeps it from being ready beside its tasks; undefined when nothing does. */
+  readonly hindrance: () => string | undefined;
   readonly onError: (error: unknown) => void;
   /** Whether whoever asks may know everything. */
   readonly isTrusted: boolean;

@@ -15,6 +15,8 @@ export const NOTICES = {
   TIDEMARK_SINK_RETRYING: "a sink could not hand over a batch, and tries again",
   TIDEMARK_SINK_HANGING: "a write of a sink goes on though it was told to give up",
   TIDEMARK_POLICY_UNUSABLE: "a function given as onDeadLetter threw, or did not answer as it should",
+  TIDEMARK_LOG_SILENT: "the log has been out of reach for so long that the service is not ready",
+  TIDEMARK_LOG_BACK: "the log answers again",
   TIDEMARK_INPUT_CHANGED: "an input file was rotated, replaced or truncated, or is gone",
   TIDEMARK_SERVICE_LISTENING: "the service answers HTTP from now on, with 503 until it is ready",
   TIDEMARK_SERVICE_STOPPING: "the service ends: it takes no more work, and commits what is done",

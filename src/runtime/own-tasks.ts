@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import { Moves } from "./measures.ts";
 import type { NoticeCode, OnNotice } from "./notice.ts";
 import { aborted } from "./pause.ts";
+import type { RestoreProgress } from "./progress.ts";
 import type { TaskState } from "./task.ts";
 
 /** Waits between the restarts of a task that failed for a passing reason: doubled each time, from and up to, in ms. */
@@ -27,6 +28,7 @@ interface OwnTask {
   readonly name: string;
   readonly state: TaskState;
   readonly commits: number;
+  readonly progress: RestoreProgress | undefined;
   open(): Promise<void>;
   run(): Promise<void>;
   stop(): void;
@@ -56,6 +58,15 @@ interface OwnTasksOptions<T> {
   readonly prepare: (names: Iterable<string>) => Promise<void>;
   readonly clock: Clock;
   readonly onNotice: OnNotice;
+}
+
+/** Why a task does not do its work, in words; undefined when it does. */
+function hindranceOf(name: string, task: OwnTask | undefined): string | undefined {
+  const { state = "created", progress } = task ?? {};
+  if (state === "running" || state === "finished") return undefined;
+  if (state === "failed" || state === "closed") return `task ${name} failed, and starts again soon`;
+  const figures = state === "restoring" ? progress?.figures() : undefined;
+  return `task ${name} is ${state}${figures ? `, ${figures.percent} %` : ""}`;
 }
 
 /** The tasks of this instance: opened, run, restarted and released as its group decides. */
@@ -102,13 +113,16 @@ export class OwnTasks<T extends OwnTask> {
     return this.#stop.signal;
   }
 
-  /** Whether the group has agreed, and every task it gave to this instance does its work. */
-  get isReady(): boolean {
-    if (!this.#assignment) return false;
-    return [...this.#assignment.own].every((name) => {
-      const state = this.#lives.get(name)?.task.state;
-      return state === "running" || state === "finished";
-    });
+  /**
+   * What keeps this instance from being ready, in words: nothing when it is in the group, and every task that the group gave
+   * it answers queries and does its work.
+   */
+  get missing(): string[] {
+    if (this.#stop.signal.aborted) return ["it is stopping"];
+    if (!this.#assignment || !this.#options.membership.current) {
+      return ["the group has not agreed yet on who does what"];
+    }
+    return [...this.#assignment.own].flatMap((name) => hindranceOf(name, this.#lives.get(name)?.task) ?? []);
   }
 
   /** A task that is here. */
@@ -152,13 +166,17 @@ export class OwnTasks<T extends OwnTask> {
     await this.ended;
   }
 
-  /** Ends orderly: commits what is done, closes every task, leaves the group. Rejects as {@link ended} does. */
-  async stop(): Promise<void> {
+  /**
+   * Ends orderly: commits what is done, closes every task, leaves the group. Rejects as {@link ended} does.
+   * @param settled what is waited for when all is committed and can still be read; it may not reject. Default: nothing
+   */
+  async stop(settled = async () => {}): Promise<void> {
     this.#stop.abort();
     this.#end.resolve();
     try {
       await this.ended;
     } finally {
+      await settled();
       for (const { task } of this.#lives.values()) await task.close();
       await this.#options.membership.close();
     }
@@ -326,7 +344,7 @@ export class OwnTasks<T extends OwnTask> {
   }
 
   #checkOpen(): void {
-    if (this.isReady) this.#open.resolve();
+    if (this.missing.length === 0) this.#open.resolve();
   }
 
   #checkEnd(): void {

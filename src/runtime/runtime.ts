@@ -99,7 +99,12 @@ export class Runtime implements AsyncDisposable {
 
   /** Whether every task of this instance answers queries and does its work. */
   get isReady(): boolean {
-    return this.#own.isReady;
+    return this.missing.length === 0;
+  }
+
+  /** What keeps it from being ready, in words; empty when nothing does. */
+  get missing(): readonly string[] {
+    return this.#own.missing;
   }
 
   /**
@@ -231,9 +236,12 @@ export class Runtime implements AsyncDisposable {
     await this.#own.finish();
   }
 
-  /** Ends orderly: commits what is done, and releases everything but the log. Rejects as {@link ended} does. */
-  async stop(): Promise<void> {
-    await this.#own.stop();
+  /**
+   * Ends orderly: commits what is done, and releases everything but the log. Rejects as {@link ended} does.
+   * @param settled what is waited for when all is committed and can still be read; it may not reject. Default: nothing
+   */
+  async stop(settled?: () => Promise<void>): Promise<void> {
+    await this.#own.stop(settled);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -30,9 +30,13 @@ const TASK_STATES: Readonly<Record<TaskState, true>> = {
 };
 
 /** All metrics as they are now, in text. They are collected anew each time: what is gone is no longer told. */
-export async function metricsText(runtime: Runtime, inputs: readonly InputProgress[] = []): Promise<string> {
+export async function metricsText(
+  runtime: Runtime,
+  inputs: readonly InputProgress[] = [],
+  isReady = runtime.isReady,
+): Promise<string> {
   const page = new MetricPage();
-  addInstance(page, runtime);
+  addInstance(page, runtime, isReady);
   for (const task of runtime.tasks) {
     const labels = { group: task.group.name, partition: String(task.partition) };
     addTask(page, task, labels, runtime);
@@ -49,7 +53,7 @@ export async function metricsText(runtime: Runtime, inputs: readonly InputProgre
   return await page.text();
 }
 
-function addInstance(page: MetricPage, { isReady, moves }: Runtime): void {
+function addInstance(page: MetricPage, { moves }: Runtime, isReady: boolean): void {
   page.add(INSTANCE.ready, isReady ? 1 : 0);
   page.add(INSTANCE.tasksTaken, moves.taken);
   page.add(INSTANCE.tasksLost, moves.lost);

@@ -48,6 +48,8 @@ export interface Address {
 export interface Server {
   /** Where it does, as in `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Resolves when the requests that are under way now are answered, or `deadlineMs` have passed. New ones are still taken. */
+  drain(deadlineMs: number): Promise<void>;
   /** Takes no new requests, and resolves when those under way are answered or `deadlineMs` have passed, then broken off. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -73,7 +75,11 @@ export async function listen(
   const conversations = new Conversations(http, handler);
   await bind(http, address);
   const { port } = http.address() as AddressInfo;
-  return { url: `http://${urlHost(address.hostname)}:${port}`, close: (deadlineMs) => conversations.close(deadlineMs) };
+  return {
+    url: `http://${urlHost(address.hostname)}:${port}`,
+    drain: (deadlineMs) => conversations.drain(deadlineMs),
+    close: (deadlineMs) => conversations.close(deadlineMs),
+  };
 }
 
 /** All connections of a server, and what is said on them. */
@@ -81,8 +87,8 @@ class Conversations {
   readonly #http: HttpServer;
   readonly #handler: Handler;
   readonly #sockets = new Set<Duplex>();
-  /** Where a request is under way. */
-  readonly #busy = new Set<ServerResponse>();
+  /** The requests under way, with their ends. */
+  readonly #busy = new Map<ServerResponse, Promise<void>>();
 
   constructor(http: HttpServer, handler: Handler) {
     this.#http = http;
@@ -91,14 +97,23 @@ class Conversations {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    http.on("request", (incoming, outgoing) => void this.#serve(incoming, outgoing));
+    http.on("request", (incoming, outgoing) => {
+      this.#busy.set(outgoing, this.#serve(incoming, outgoing));
+    });
     http.on("clientError", refuse);
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+    const deadline = setTimeout(resolve, deadlineMs);
+    await Promise.race([Promise.all(this.#busy.values()), tooLate]);
+    clearTimeout(deadline);
   }
 
   async close(deadlineMs: number): Promise<void> {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#http.close(() => resolve());
-    const busy = new Set([...this.#busy].map(({ socket }) => socket));
+    const busy = new Set([...this.#busy.keys()].map(({ socket }) => socket));
     for (const socket of this.#sockets) if (!busy.has(socket as Socket)) socket.destroy();
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
@@ -108,7 +123,6 @@ class Conversations {
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    this.#busy.add(outgoing);
     try {
       const response = await this.#answer(incoming);
       if (!incoming.complete || !this.#http.listening) outgoing.shouldKeepAlive = false;

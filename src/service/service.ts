@@ -16,16 +16,19 @@ import { accessOf, type Exposure } from "./exposure.ts";
 import { Gate } from "./gate.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { inputsTopic } from "./input/position.ts";
+import { LogWatch } from "./log-watch.ts";
 import { metricsText } from "./metrics.ts";
 import { listen, type Server } from "./server.ts";
 import { startTraces, type Traces } from "./traces/traces.ts";
 
 const DEFAULT_STOP_MS = 10_000;
 
-/** How much of the time for stopping the requests under way may take. */
-const REQUESTS_SHARE = 0.3;
+/** How much of the time for stopping the requests under way may take: before their stores are closed, and after. */
+const REQUESTS_SHARE = 0.1;
 /** And how much of it sending the last spans. */
 const TRACES_SHARE = 0.2;
+
+const DEFAULT_LOG_SILENCE_MS = 15_000;
 
 /** What a service consists of. */
 export interface ServeOptions extends Exposure {
@@ -56,6 +59,8 @@ export interface ServeOptions extends Exposure {
   readonly cacheEntries?: number;
   /** How long stopping may take, in ms. From 1. Default 10,000. */
   readonly stopMs?: number;
+  /** How long Kafka may be out of reach before the service is no longer ready, in ms. From 100. Default 15,000. */
+  readonly logSilenceMs?: number;
   /** Told what an operator should know. */
   readonly onNotice: OnNotice;
 }
@@ -69,7 +74,12 @@ export interface Service {
   readonly inputs: readonly InputProgress[];
   /** Resolves when all is stopped and closed, by {@link stop} or at the end; rejects, then too, with the first error. */
   readonly ended: Promise<void>;
-  /** Ends orderly: stops feeding, answers what is asked, commits, closes. Settles as {@link ended} does. */
+  /** What keeps it from being ready beside its tasks, in words; undefined when nothing does. */
+  readonly hindrance: string | undefined;
+  /**
+   * Ends orderly: is not ready from now on, stops feeding and polling, commits, answers what is asked until then, leaves the
+   * group, closes. Settles as {@link ended} does.
+   */
   stop(): Promise<void>;
 }
 
@@ -88,7 +98,7 @@ export async function serve(options: ServeOptions): Promise<Service> {
       "Cannot follow inputs and end after them: a followed input has no end; choose one",
     );
   }
-  checkStopMs(options);
+  checkTimes(options);
   const access = accessOf(options);
   const ground = await openGround(options);
   let traces: Traces | undefined;
@@ -117,9 +127,11 @@ function tell({ onNotice }: ServeOptions, code: NoticeCode, message: string): vo
   onNotice({ level: "info", code, message });
 }
 
-function checkStopMs({ stopMs = DEFAULT_STOP_MS }: ServeOptions): void {
-  if (Number.isFinite(stopMs) && stopMs >= 1) return;
-  throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${stopMs} as stopMs: give a number from 1`);
+function checkTimes({ stopMs = DEFAULT_STOP_MS, logSilenceMs = DEFAULT_LOG_SILENCE_MS }: ServeOptions): void {
+  for (const [name, value, least] of [["stopMs", stopMs, 1], ["logSilenceMs", logSilenceMs, 100]] as const) {
+    if (Number.isFinite(value) && value >= least) continue;
+    throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${value} as ${name}: give a number from ${least}`);
+  }
 }
 
 async function createTopics(log: Log, { app, topics, partitions, inputs }: ServeOptions): Promise<void> {
@@ -164,7 +176,15 @@ function ownStores(directory: string): Stores {
 function handlerOf(service: Service, access: AccessOptions, { onNotice }: ServeOptions) {
   const { runtime } = service;
   const onError = (error: unknown) => onNotice(noticeOf(error, "TIDEMARK_REQUEST_FAILED", "Cannot answer a request: "));
-  return handler({ ...access, runtime, metrics: () => metricsText(runtime, service.inputs), onError });
+  const hindrance = () => service.hindrance;
+  const metrics = () => metricsText(runtime, service.inputs, runtime.isReady && hindrance() === undefined);
+  return handler({ ...access, runtime, metrics, hindrance, onError });
+}
+
+/** A log in this process is never out of reach. */
+function watchOf(log: Log, { app, kafka, onNotice, logSilenceMs = DEFAULT_LOG_SILENCE_MS }: ServeOptions) {
+  if (!kafka) return undefined;
+  return new LogWatch({ log, topic: internal.deadLetters(app.name), silenceMs: logSilenceMs, onNotice });
 }
 
 /** What has been started. */
@@ -183,6 +203,8 @@ class RunningService implements Service {
   readonly #feeds: Feeds;
   readonly #stopMs: number;
   readonly #options: ServeOptions;
+  readonly #watch: LogWatch | undefined;
+  readonly #ending = new AbortController();
   readonly #stopping = Promise.withResolvers<void>();
   readonly #errors: unknown[] = [];
 
@@ -201,6 +223,8 @@ class RunningService implements Service {
       deadLetters: internal.deadLetters(options.app.name),
       onNotice: options.onNotice,
     });
+    this.#watch = watchOf(ground.log, options);
+    void this.#watch?.run(this.#ending.signal);
     this.ended = this.#live(options.toEnd);
     this.ended.catch(() => {});
   }
@@ -209,21 +233,28 @@ class RunningService implements Service {
     return this.#feeds.progress;
   }
 
+  get hindrance(): string | undefined {
+    return this.#ending.signal.aborted ? "the service is stopping" : this.#watch?.silence;
+  }
+
   stop(): Promise<void> {
+    this.#ending.abort();
     this.#stopping.resolve();
     return this.ended;
   }
 
   async #live(toEnd: boolean): Promise<void> {
     await this.#attempt(Promise.race([this.#work(toEnd), this.runtime.ended, this.#stopping.promise]));
+    this.#ending.abort();
     tell(this.#options, "TIDEMARK_SERVICE_STOPPING", `stopping, within ${this.#stopMs} ms`);
     const { promise: tooLate, resolve } = Promise.withResolvers<void>();
     const deadline = setTimeout(() => {
       this.#errors.push(stopTimeout(this.#stopMs));
       resolve();
     }, this.#stopMs);
-    await Promise.race([this.#release(), tooLate]);
+    const hasEnded = await Promise.race([this.#release().then(() => true), tooLate]);
     clearTimeout(deadline);
+    if (!hasEnded) await this.#attempt(this.#parts.server?.close(0));
     if (this.#errors.length > 0) throw this.#errors[0];
     tell(this.#options, "TIDEMARK_SERVICE_ENDED", "everything is closed");
   }
@@ -240,11 +271,12 @@ class RunningService implements Service {
   }
 
   async #release(): Promise<void> {
+    const requestsMs = this.#stopMs * REQUESTS_SHARE;
     await Promise.all([
       this.#attempt(this.#feeds.stop()),
-      this.#attempt(this.#parts.server?.close(this.#stopMs * REQUESTS_SHARE)),
+      this.#attempt(this.runtime.stop(async () => await this.#parts.server?.drain(requestsMs))),
     ]);
-    await this.#attempt(this.runtime.stop());
+    await this.#attempt(this.#parts.server?.close(requestsMs));
     await this.#attempt(this.#parts.ground.close());
     await this.#attempt(this.#parts.traces?.stop(this.#stopMs * TRACES_SHARE));
   }

@@ -106,6 +106,10 @@ class Stage {
     });
   }
 
+  get isReady(): boolean {
+    return this.own.missing.length === 0;
+  }
+
   get names(): string[] {
     return this.own.all.map(({ name }) => name);
   }
@@ -152,15 +156,15 @@ test("an instance is open when all tasks that the group gave it are", async (t) 
   let isOpen = false;
   stage.own.opened.then(() => isOpen = true);
   await settle();
-  assert.equal(stage.own.isReady, false, "the group has not agreed yet");
+  assert.equal(stage.isReady, false, "the group has not agreed yet");
   stage.member.give(["b", "a"], { c: "http://elsewhere", d: "" });
   await until(() => stage.made.length === 2);
   stage.of("a")[0]!.opening.resolve();
   await settle();
-  assert.deepEqual([isOpen, stage.own.isReady, stage.names], [false, false, ["a", "b"]]);
+  assert.deepEqual([isOpen, stage.isReady, stage.names], [false, false, ["a", "b"]]);
   stage.of("b")[0]!.opening.resolve();
   await stage.own.opened;
-  assert.equal(stage.own.isReady, true);
+  assert.equal(stage.isReady, true);
   assert.deepEqual(["a", "c", "d", "e"].map((name) => stage.own.addressOf(name)), [
     undefined,
     "http://elsewhere",
@@ -173,7 +177,7 @@ test("an instance that gets no tasks is open, and ready for those that come", as
   const stage = new Stage(t);
   stage.member.give([]);
   await stage.own.opened;
-  assert.deepEqual([stage.own.isReady, stage.names], [true, []]);
+  assert.deepEqual([stage.isReady, stage.names], [true, []]);
   stage.member.give(["a"]);
   await stage.running("a");
 });
@@ -185,7 +189,7 @@ test("a task that goes to another instance is asked to stop, and closed after it
   stage.member.give(["b"], { a: "http://elsewhere" });
   await until(() => stage.names.join() === "b");
   assert.deepEqual(stage.of("a")[0]!.asked, ["open", "run", "stop", "close"]);
-  assert.deepEqual([stage.of("b")[0]!.asked, stage.own.isReady], [["open", "run"], true]);
+  assert.deepEqual([stage.of("b")[0]!.asked, stage.isReady], [["open", "run"], true]);
   assert.deepEqual([stage.own.isAssigned("a"), stage.own.addressOf("a")], [false, "http://elsewhere"]);
 });
 
@@ -206,7 +210,7 @@ test("a task that comes back while it is closing begins anew when that is done",
   stage.member.give(["a"]);
   await until(() => stage.made.length === 2);
   await settle();
-  assert.deepEqual([stage.of("a")[1]!.asked, stage.own.isReady], [[], false]);
+  assert.deepEqual([stage.of("a")[1]!.asked, stage.isReady], [[], false]);
   closing.resolve();
   await stage.running("a");
   assert.equal(stage.names.length, 1);
@@ -232,7 +236,7 @@ test("a task that somebody else took over starts again once the group says that 
   stage.of("a")[0]!.fail("TIDEMARK_LOG_FENCED");
   await until(() => stage.member.asking === 1);
   await settle();
-  assert.deepEqual([stage.made.length, stage.own.isReady], [1, false]);
+  assert.deepEqual([stage.made.length, stage.own.missing], [1, ["task a failed, and starts again soon"]]);
   stage.member.confirmAll();
   await stage.running("a");
   assert.deepEqual(stage.of("a").map(({ asked }) => asked), [["open", "run", "close"], ["open", "run"]]);
@@ -247,7 +251,7 @@ test("a task that somebody else took over rightly stays away until the group giv
   await until(() => stage.member.asking === 1);
   stage.member.give(["b"]);
   await until(() => stage.names.join() === "b");
-  assert.deepEqual([stage.made.length, stage.own.isReady], [2, true]);
+  assert.deepEqual([stage.made.length, stage.isReady], [2, true]);
   stage.member.give(["a", "b"]);
   await stage.running("a");
   assert.equal(stage.made.length, 3);
@@ -256,6 +260,22 @@ test("a task that somebody else took over rightly stays away until the group giv
   assert.deepEqual(stage.told("a"), [...begun, "TIDEMARK_TASK_LOST", ...begun]);
   const { taken, lost, takeOverSeconds, restarts } = stage.own.moves;
   assert.deepEqual([taken, lost, takeOverSeconds.count, restarts.size], [3, 1, 3, 0]);
+});
+
+test("an instance that is out of the group, or ends, is not ready, though it has no task that lacks anything", async (t) => {
+  const stage = new Stage(t);
+  const outside = ["the group has not agreed yet on who does what"];
+  assert.deepEqual(stage.own.missing, outside);
+  stage.member.give([]);
+  await until(() => stage.isReady);
+  stage.member.expel();
+  assert.deepEqual(stage.own.missing, outside);
+  stage.member.give(["a"]);
+  await stage.running("a");
+  assert.deepEqual(stage.own.missing, []);
+  const stopped = stage.own.stop();
+  assert.deepEqual(stage.own.missing, ["it is stopping"]);
+  await stopped;
 });
 
 test("a failure that may pass restarts the task alone, again and again", async (t) => {

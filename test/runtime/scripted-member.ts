@@ -9,19 +9,29 @@ export class ScriptedMember implements Membership {
   /** How many wait for a sign that it is a member. */
   asking = 0;
   isClosed = false;
-  readonly current = undefined;
   #assignment: Assignment = { own: new Set(), addresses: new Map() };
   #isNews = false;
+  #isGiven = false;
   #failure: Error | undefined;
   #changed = Promise.withResolvers<void>();
   #sign = Promise.withResolvers<void>();
 
+  get current(): Assignment | undefined {
+    return this.#isGiven ? this.#assignment : undefined;
+  }
+
   /** The group agrees on who has what; tasks without an address are nowhere. */
   give(own: readonly string[], addresses: Readonly<Record<string, string>> = {}): void {
     this.#assignment = { own: new Set(own), addresses: new Map(Object.entries(addresses)) };
-    this.#isNews = true;
+    this.#isNews = this.#isGiven = true;
     this.#wake();
     this.confirmAll();
+  }
+
+  /** The group forgets this instance, until it gives it something again. */
+  expel(): void {
+    this.give([]);
+    this.#isGiven = false;
   }
 
   /** The group says that this is a member still. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { serve } from "../../src/service/mod.ts";
-import { emptyFolder, optionsOf } from "./views.ts";
+import { afterwards, emptyFolder, optionsOf } from "./views.ts";
 
 const TOKEN = "a-token-for-the-tests";
 
@@ -33,14 +33,14 @@ test("without a token it listens on the loopback address only, unless it is told
 
 test("on the loopback address without a token it answers to names of this machine only", async (t) => {
   const service = await serve(optionsOf(await emptyFolder(t)));
-  t.after(() => service.stop());
+  afterwards(t, () => service.stop());
   assert.match(await askAs(service.url!, "evil.test"), /^HTTP\/1\.1 421/);
   assert.match(await askAs(service.url!, `localhost:${new URL(service.url!).port}`), /^HTTP\/1\.1 (200|503)/);
 });
 
 test("a service with a token asks for it, whatever it is called", async (t) => {
   const service = await serve({ ...optionsOf(await emptyFolder(t)), token: TOKEN });
-  t.after(() => service.stop());
+  afterwards(t, () => service.stop());
   await service.runtime.opened;
   assert.match(await askAs(service.url!, "evil.test"), /^HTTP\/1\.1 401/);
   const authorization = `Bearer ${TOKEN}`;

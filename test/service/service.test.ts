@@ -256,13 +256,14 @@ test("a disk that gets full ends the service with what the system says, and is n
   await untilStates(service, Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`/${i}`, 200])));
 });
 
-test("SIGTERM ends a service orderly: what was committed is there, and nothing is held", async (t) => {
+test("SIGTERM ends a service orderly, SIGHUP does not: what was committed is there, and nothing is held", async (t) => {
   const folder = await emptyFolder(t);
   const file = join(folder, "views.ndjson");
   await writeFile(file, viewLines(["/a", "/b"]));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const other = startProcess(t, ["serve", join(folder, "data"), file]);
     await other.says("serving");
+    other.kill("SIGHUP");
     other.kill(signal);
     assert.equal(await other.exit(), 0);
     assert.deepEqual(other.lines, ["serving", signal, "ended"]);
@@ -304,6 +305,35 @@ test("requests under way are answered before a service ends", async (t) => {
   socket.write(body);
   await stopped;
   assert.match(received, /HTTP\/1\.1 200 OK[^]*"records":1/);
+});
+
+test("while it stops it is not ready at once, alive, and its queries answer the truth until all is committed", async (t) => {
+  const folder = await emptyFolder(t);
+  const file = join(folder, "views.ndjson");
+  await writeFile(file, viewLines(["/a", "/b", "/a"]));
+  const service = await serve({ ...optionsOf(join(folder, "data"), [file]), stopMs: 60_000 });
+  await untilStates(service, { "/a": 2, "/b": 1 });
+  assert.equal((await ask(service, "/readyz")).status, 200);
+  // A request that is under way keeps the stores open.
+  const { hostname, port } = new URL(service.url!);
+  const socket = connect(Number(port), hostname);
+  afterwards(t, async () => void socket.destroy());
+  let received = "";
+  socket.on("data", (data) => received += data.toString());
+  const head = "POST /topics/views HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+  socket.write(`${head}expect: 100-continue\r\ncontent-length: 22\r\n\r\n`);
+  await until(() => received.includes("100 Continue"));
+  const stopped = service.stop();
+  for (let turn = 0; turn < 20; turn++) {
+    const [ready, alive, state] = [await ask(service, "/readyz"), await ask(service, "/livez"), await states(service)];
+    assert.equal(ready.status, 503);
+    assert.equal(JSON.parse(ready.text).detail, "Not ready: the service is stopping");
+    assert.deepEqual([alive.status, state], [200, { "/a": 2, "/b": 1 }]);
+    assert.match((await ask(service, "/metrics")).text, /^tidemark_ready(\{.*\})? 0$/m);
+  }
+  socket.write('{"url":"/c","time":1}\n');
+  await stopped;
+  assert.match(received, /HTTP\/1\.1 200 OK/);
 });
 
 test("stopping that takes too long is given up with an error", async (t) => {
