@@ -217,6 +217,7 @@ export class Task {
     }
     this.#isFinishing = true;
     this.#returns.close();
+    this.#waking.abort();
   }
 
   /** Releases everything. Committed state stays readable until then. */

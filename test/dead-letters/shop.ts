@@ -1,10 +1,11 @@
 /** A small app whose first version cannot take some records, and whose second one can. */
-import { any, number, object, string } from "valibot";
+import { any, check, number, object, pipe, string } from "valibot";
 import { assign, emit, setup } from "xstate";
 import type { Log } from "../../src/log/log.ts";
 import { actor, app, topic } from "../../src/mod.ts";
 import type { AppOptions } from "../../src/core/app.ts";
 import type { Letter } from "../../src/core/letter.ts";
+import type { DeadLetterPolicy } from "../../src/core/policy.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { type Runtime, start } from "../../src/runtime/runtime.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
@@ -22,17 +23,26 @@ interface Version {
   readonly poison?: (cents: number) => boolean;
   /** Which orders have no key. */
   readonly keyless?: (order: Order) => boolean;
+  /** Which orders do not fit the schema. */
+  readonly refuses?: (order: Order) => boolean;
   readonly options?: AppOptions;
+  /** What the topic of orders says. */
+  readonly onDeadLetter?: DeadLetterPolicy;
 }
 
 const Sum = object({ user: string(), sum: number() });
 
 /** Adds up what each user pays, and tells each sum; and counts all orders of all users, whatever they are. */
-export function shop({ poison = () => false, keyless = () => false, options = {} }: Version = {}) {
+export function shop(version: Version = {}) {
+  const { poison = () => false, keyless = () => false, refuses = () => false, options = {}, ...policy } = version;
   const orders = topic("orders", {
-    schema: object({ user: string(), cents: number(), time: number(), note: any() }),
+    schema: pipe(
+      object({ user: string(), cents: number(), time: number(), note: any() }),
+      check((order) => !refuses(order)),
+    ),
     time: ({ time }) => time,
     watermark: { maxOutOfOrderness: { seconds: 10 } },
+    ...policy,
   });
   const sums = topic("sums", { schema: Sum });
   const adding = setup({
