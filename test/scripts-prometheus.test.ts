@@ -31,7 +31,7 @@ async function promtool(args: readonly string[], input = ""): Promise<[code: num
 }
 
 test("promtool finds nothing in the rules, and each alert fires when it shall and only then", async () => {
-  equal(alertNames.length, 15);
+  equal(alertNames.length, 17);
   const [checked, faults] = await promtool(["check", "rules", ALERTS]);
   equal(checked, 0, faults);
   const [tested, failures] = await promtool(["test", "rules", join(OPS, "alerts.test.yml")]);
@@ -174,7 +174,8 @@ const EXPECTED: Readonly<Record<string, number>> = {
   'tidemark_consumed_bytes_total{topic="views"}': VIEWS.replaceAll("\n", "").length,
   'tidemark_produced_records_total{topic="counts"}': 3,
   "tidemark_input_lines_total": 8,
-  'sum(tidemark_task_state{state="running"})': 1,
+  'tidemark_sink_records_total{sink="reports"}': 3,
+  'sum(tidemark_task_state{state="running"})': 2,
   "tidemark_ready": 1,
 };
 
@@ -200,6 +201,20 @@ test("Prometheus scrapes a service, and its figures are those of the input; rule
         "TIDEMARK_RECORD_UNPARSABLE",
       ]);
     });
+  });
+
+  await t.test("the addresses that alerts name answer", async () => {
+    const paths = [...rules.matchAll(/`curl http:\/\/\{\{ \$labels.instance \}\}([^`]*)`/g)].map(([, path]) => path!);
+    deepEqual([...new Set(paths.map((path) => path.split("?")[0]))].sort(), [
+      "/dead-letters",
+      "/livez",
+      "/metrics",
+      "/readyz",
+    ]);
+    for (const path of paths) {
+      const response = await fetch(`${url}${path.replace(/\{\{.*\}\}/, "TIDEMARK_FOLD_FAILED")}`);
+      equal(response.status, 200, await response.text());
+    }
   });
 
   await t.test("every panel of the dashboard shows something", async () => {

@@ -105,6 +105,11 @@ export class SinkTask {
     return this.#undelivered.tally.rows;
   }
 
+  /** Records that no dead letter was made of, as their policy says, since the task was started. */
+  get dropped(): number {
+    return this.#undelivered.dropped;
+  }
+
   /** Takes the task over, and commits where it begins if it never did before. It is not ready to run when it was stopped meanwhile. */
   async open(): Promise<void> {
     const checkpoint = await this.#restore();

@@ -61,6 +61,7 @@ export const INPUT = {
 export const ACTOR = {
   records: counter("records", "{record}", "Records delivered to an actor, by what became of them"),
   deadLetters: counter("dead_letters", "{record}", "Dead letters written, by reason"),
+  dropped: counter("dropped_records", "{record}", "Records that are no dead letters because their policy drops them"),
   windowsClosed: counter("windows_closed", "{window}", "Windows that were closed"),
   openWindows: gauge("open_windows", "{window}", "Windows that have a state and are not closed"),
   states: gauge("actors", "{actor}", "Keys that have a state"),

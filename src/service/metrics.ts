@@ -102,6 +102,7 @@ function addWork(page: MetricPage, { router }: Task, labels: Attributes): void {
       page.add(ACTOR.records, counts[outcome], { ...labels, ...(actor && { actor }), topic, outcome: name });
     }
   }
+  page.add(ACTOR.dropped, router.dropped, labels);
   for (const { actor, reason, count } of router.deadByReason) {
     page.add(ACTOR.deadLetters, count, { ...labels, ...(actor && { actor }), reason });
   }

@@ -11,6 +11,7 @@ export function addSink(page: MetricPage, task: SinkTask): void {
   page.add(TASK.restored, progress?.records ?? 0, labels);
   page.add(TASK.remaining, progress?.remaining ?? 0, labels);
   page.add(INPUT.lag, Math.max(0, task.end - task.position), { ...labels, topic: group.topic.name });
+  page.add(ACTOR.dropped, task.dropped, labels);
   for (const { actor, reason, count } of task.deadByReason) {
     page.add(ACTOR.deadLetters, count, { ...labels, ...(actor && { actor }), reason });
   }

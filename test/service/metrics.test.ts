@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fromTransition } from "xstate";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import { metricsText } from "../../src/service/metrics.ts";
 import { HeldClock } from "../event-time/minutes.ts";
-import { openSite, until, views } from "../http/site.ts";
-import { app, sink } from "../../src/mod.ts";
+import { openSite, tags, until, views } from "../http/site.ts";
+import { actor, app, sink } from "../../src/mod.ts";
 import { parse, sum } from "./metric-page.ts";
 
 test("records are counted by what became of them, and the numbers are those of the input", async (t) => {
@@ -142,6 +143,23 @@ test("dead letters are counted by actor and reason", async (t) => {
   assert.equal(dead({ reason: "TIDEMARK_RECORD_INVALID" }), 1);
   assert.equal(dead({ reason: "TIDEMARK_KEY_INVALID", actor: "tagged" }), 1);
   assert.equal(sum(page, "tidemark_produced_records_total", { topic: "site.dead-letters" }), 4);
+});
+
+test("what a policy drops is counted, and is no dead letter", async (t) => {
+  const all = app("lossy", [
+    actor("seen", fromTransition((sum: number, _event: { type: "x" }) => sum + 1, 0)).on(
+      tags.byKey(),
+      () => ({ type: "x" }),
+    ),
+  ], {
+    onDeadLetter: ({ reason }) => reason === "TIDEMARK_KEY_INVALID" ? "drop" : "dead-letter",
+  });
+  const site = await openSite(t, { runtime: { app: all, createPartitions: 1 } });
+  await site.runtime.publish("tags", [{ value: '{"tags":[]}' }, { value: '{"tags":[]}' }, { value: "{" }]);
+  const read = async () => parse(await metricsText(site.runtime));
+  await until(async () => (await read()).has("tidemark_dead_letters_total"));
+  assert.equal(sum(await read(), "tidemark_dropped_records_total"), 2);
+  assert.equal(sum(await read(), "tidemark_dead_letters_total"), 1);
 });
 
 test("records and bytes are counted by the topic they come from and go to", async (t) => {

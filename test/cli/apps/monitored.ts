@@ -1,6 +1,6 @@
 /** Everything that is measured: totals, windows, timers and a join, with a key that breaks its machine. */
 import process from "node:process";
-import { actor, app, join, topic, tumbling } from "tidemark";
+import { actor, app, join, sink, topic, tumbling } from "tidemark";
 import { number, object, string } from "valibot";
 import { fromTransition, setup } from "xstate";
 import { counter } from "../../../actors/machines.ts";
@@ -39,4 +39,5 @@ export default app(`monitored${suffix}`, [
     join(viewsByKey, clicks.by(({ key }) => key), { type: "left", after: { seconds: 5 } }),
     () => ({ type: "pair" }),
   ),
+  sink("reports", counts, { write: () => {} }),
 ]);
