@@ -13,6 +13,7 @@ import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { jaegerBinary } from "./jaeger/home.ts";
 import { startKafka } from "./kafka/broker.ts";
 import { findNode } from "./node.ts";
 
@@ -38,6 +39,8 @@ const JOBS = "2";
 
 /** A test file that imports this one needs Kafka. */
 const KAFKA_MODULE = fileURLToPath(new URL("../test/kafka/broker.ts", import.meta.url));
+/** And one that imports this one Jaeger, which is built before any test begins to count the minutes. */
+const JAEGER_MODULE = fileURLToPath(new URL("../test/kafka/jaeger.ts", import.meta.url));
 
 const RUNTIMES: Readonly<Record<string, () => Runtime>> = {
   deno: () => ({
@@ -111,9 +114,9 @@ function testFiles(paths: readonly string[]): string[] {
   return [...new Set(files)].sort();
 }
 
-function needsKafka(file: string): boolean {
+function needs(module: string, file: string): boolean {
   const imports = readFileSync(file, "utf8").matchAll(/\bfrom "(\.[^"]+)"/g);
-  return imports.some(([, path]) => resolve(dirname(file), path!) === KAFKA_MODULE);
+  return imports.some(([, path]) => resolve(dirname(file), path!) === module);
 }
 
 /** Runs one runtime to its end. Whatever goes wrong is at least one failure. */
@@ -161,8 +164,11 @@ async function main(args: string[]): Promise<boolean> {
   const { values, positionals } = parseArgs({ args, options: { runtime: { type: "string" } }, allowPositionals: true });
   const runtimes = chosen(values.runtime);
   const files = testFiles(positionals.length === 0 ? ["test"] : positionals);
-  const kafka = !process.env["KAFKA_BROKERS"] && files.some(needsKafka) ? await startKafka() : undefined;
+  const kafka = !process.env["KAFKA_BROKERS"] && files.some((file) => needs(KAFKA_MODULE, file))
+    ? await startKafka()
+    : undefined;
   if (kafka) process.env["KAFKA_BROKERS"] = kafka.brokers;
+  if (files.some((file) => needs(JAEGER_MODULE, file))) await jaegerBinary();
   const folder = mkdtempSync(join(tmpdir(), "tidemark-test-"));
   const counts: Count[] = [];
   try {
