@@ -41,8 +41,14 @@ export interface Shape {
 export interface InputCheckpoint {
   readonly topic: string;
   readonly offset: number;
-  readonly channels: readonly (readonly [topic: string, partition: number, watermark: WatermarkJson])[];
+  readonly channels: readonly ChannelCheckpoint[];
 }
+
+/**
+ * How far a channel has come; with `true` for one that is idle, as the task upstream has told, which will not tell
+ * again.
+ */
+export type ChannelCheckpoint = readonly [topic: string, partition: number, watermark: WatermarkJson, isIdle?: true];
 
 /** The shape of a group as it is defined now. */
 export function shapeOf({ partitions, inputs, actors }: Group): Shape {

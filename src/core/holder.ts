@@ -7,20 +7,14 @@ export interface Holder {
 }
 
 /**
- * The channels that hold a task's watermark: those at the minimum of all that count, which are neither idle nor ended. The
- * watermark goes on as soon as each of them does. There is none when all are idle or have ended.
+ * The channels that hold a task's watermark: of those that count, which are neither idle nor ended, the ones at the minimum, and
+ * any other that has not passed the watermark, for one that was idle may come back with less. The watermark goes on when all
+ * of them have passed it or do not count any more. There is none when all are idle or have ended.
  */
-export function holdersOf(inputs: readonly Input[]): Holder[] {
-  let low = Infinity;
-  let holders: Holder[] = [];
-  for (const input of inputs) {
-    for (const lane of input.lanes) {
-      const { watermark, isIdle } = lane.done;
-      if (isIdle || watermark === Infinity || watermark > low) continue;
-      if (watermark < low) holders = [];
-      low = watermark;
-      holders.push({ input, lane });
-    }
-  }
-  return holders;
+export function holdersOf(inputs: readonly Input[], watermark: number): Holder[] {
+  const counting = inputs.flatMap((input) =>
+    input.lanes.filter(({ done }) => !done.isIdle && done.watermark < Infinity).map((lane) => ({ input, lane }))
+  );
+  const bar = counting.reduce((low, { lane }) => Math.min(low, lane.done.watermark), Infinity);
+  return counting.filter(({ lane }) => lane.done.watermark <= Math.max(bar, watermark));
 }

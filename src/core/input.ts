@@ -1,4 +1,4 @@
-import type { InputCheckpoint } from "./checkpoint.ts";
+import type { ChannelCheckpoint, InputCheckpoint } from "./checkpoint.ts";
 import type { Batch, LogRecord, Position, TopicPartition } from "./record.ts";
 import { type InputPlan, speaker } from "./topology.ts";
 import { Channel, watermarkFromJson, watermarkToJson } from "./watermark.ts";
@@ -87,17 +87,19 @@ export class Input implements TopicPartition {
   /** Begins where a checkpoint stands. */
   restore({ offset, channels }: InputCheckpoint): void {
     this.planned = this.done = offset;
-    for (const [topic, partition, watermark] of channels) {
+    for (const [topic, partition, watermark, isIdle = false] of channels) {
       const lane = this.lane({ topic, partition });
-      lane.planned.advance(watermarkFromJson(watermark));
-      lane.done.advance(watermarkFromJson(watermark));
+      for (const channel of [lane.planned, lane.done]) {
+        channel.advance(watermarkFromJson(watermark));
+        channel.isIdle = isIdle;
+      }
     }
   }
 
   /** Where it stands after what was processed. */
   checkpoint(): InputCheckpoint {
     const { topic, done: offset, lanes } = this;
-    const channels = lanes.map((lane) => [lane.topic, lane.partition, watermarkToJson(lane.done.watermark)] as const);
+    const channels = lanes.map((lane) => this.#channelOf(lane));
     return { topic, offset, channels };
   }
 
@@ -152,6 +154,12 @@ export class Input implements TopicPartition {
 
   position(): Position {
     return { topic: this.topic, partition: this.partition, offset: this.done };
+  }
+
+  /** Whether a source partition is idle is found out anew by each task that reads it. */
+  #channelOf({ topic, partition, done }: Lane): ChannelCheckpoint {
+    const watermark = watermarkToJson(done.watermark);
+    return done.isIdle && !this.plan.definition ? [topic, partition, watermark, true] : [topic, partition, watermark];
   }
 }
 

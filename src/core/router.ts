@@ -145,7 +145,7 @@ export class Router {
 
   /** The channels that hold its watermark. */
   get holders(): Holder[] {
-    return holdersOf(this.inputs);
+    return holdersOf(this.inputs, this.#watermark);
   }
 
   /** How far the output of each actor is that others listen to, by its name. */

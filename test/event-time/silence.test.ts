@@ -1,10 +1,11 @@
 /** A partition that says nothing is idle only when it has nothing to say. */
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { type Log, memoryLog, memoryStores, start, type Stores } from "tidemark";
+import { type Log, memoryLog, memoryStores, start, type Stores, TidemarkError } from "tidemark";
 import type { Batch } from "../../src/log/log.ts";
 import { until } from "../http/site.ts";
 import { recordsOf } from "../outcome.ts";
+import { withCommits } from "../runtime/watched.ts";
 import {
   add,
   everyMinute,
@@ -187,6 +188,42 @@ test("the time that a task itself is held up makes no partition idle", async () 
     await runtime.finish();
     deepEqual(await recordsOf(runtime, "late"), []);
     equal((await windowsOf(runtime)).length, 21);
+  } finally {
+    await runtime.stop();
+  }
+});
+
+test("a partition that fell idle is so for a task that starts again behind it", async () => {
+  const clock = new HeldClock();
+  const polls = new Polls();
+  const inner = memoryLog();
+  await inner.createTopics([{ name: "views", partitions: 2 }]);
+  let isFailing = false;
+  const failing = withCommits(inner, async (id) => {
+    if (!isFailing || id !== "lessons.minutes.repartition-0") return;
+    isFailing = false;
+    throw new TidemarkError("TIDEMARK_LOG_IO", "Cannot commit: the test does not let it", { retry: true });
+  });
+  const log = polled(failing, (places, poll) => (polls.count(places), poll()));
+  const settings = { stores: memoryStores(), createPartitions: 1, commitIntervalMs: 0, clock };
+  const runtime = await start({ app: minutes(["views"], watermarks), log, ...settings });
+  const comesTo = async (time: number) => {
+    await add(inner, "views", 0, [time]);
+    await polls.pass("views 0");
+    clock.passed += 1_000; // tasks tell each other how far they are once a second
+    await until(() => watermark(runtime) === time);
+  };
+  try {
+    await runtime.opened;
+    await polls.pass("views 1");
+    clock.passed = IDLE_MS;
+    await comesTo(MINUTE_MS);
+    const task = () => runtime.tasks.find(({ name }) => name === "minutes.repartition-0")!;
+    const before = task();
+    isFailing = true;
+    await comesTo(2 * MINUTE_MS);
+    await until(() => task() !== before && task().state === "running");
+    await comesTo(3 * MINUTE_MS);
   } finally {
     await runtime.stop();
   }

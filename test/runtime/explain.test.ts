@@ -7,7 +7,7 @@ import type { Log } from "../../src/log/log.ts";
 import { add, HOUR_MS, MINUTE_MS, minutes, time } from "../event-time/minutes.ts";
 import { adder, collector } from "../event-time/machines.ts";
 import { until } from "../http/site.ts";
-import { NOW, resumed, type Watched, watched, watermarkOf } from "./watched.ts";
+import { intercepted, NOW, resumed, type Watched, watched, watermarkOf, withCommits } from "./watched.ts";
 
 const loose = { maxOutOfOrderness: { seconds: 5 } };
 const idling = { ...loose, idleAfter: { seconds: 20 } };
@@ -215,36 +215,6 @@ test("a task that restores holds those that read what it passes on", async (t) =
   gate.resolve();
   await comesTo(site, "minutes.repartition-0", NOW + 15_000);
 });
-
-/** The same log with one method of its own. */
-function intercepted<M extends keyof Log>(
-  log: Log,
-  name: M,
-  method: (inner: Log, ...args: never[]) => ReturnType<Extract<Log[M], (...args: never[]) => unknown>>,
-): Log {
-  return new Proxy(log, {
-    get(target, one) {
-      if (one === name) return (...args: never[]) => method(target, ...args);
-      const member = Reflect.get(target, one);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-}
-
-/** A log whose commits do what a test says before they go on. */
-function withCommits(log: Log, before: () => Promise<void>): Log {
-  return intercepted(log, "producer", async (inner, id: string) => {
-    const producer = await inner.producer(id);
-    const begin = producer.begin.bind(producer);
-    return Object.assign(producer, {
-      begin: async () => {
-        const transaction = await begin();
-        const commit = transaction.commit.bind(transaction);
-        return Object.assign(transaction, { commit: async () => (await before(), await commit()) });
-      },
-    });
-  });
-}
 
 test("a task whose commits fail again and again, with the code, and one whose commit does not end", async (t) => {
   let failing = false;

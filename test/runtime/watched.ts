@@ -23,6 +23,36 @@ export function withCuts(log: Log, cut: ReadonlySet<string>, polls = new Polls()
   });
 }
 
+/** The same log with one method of its own. */
+export function intercepted<M extends keyof Log>(
+  log: Log,
+  name: M,
+  method: (inner: Log, ...args: never[]) => ReturnType<Extract<Log[M], (...args: never[]) => unknown>>,
+): Log {
+  return new Proxy(log, {
+    get(target, one) {
+      if (one === name) return (...args: never[]) => method(target, ...args);
+      const member = Reflect.get(target, one);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+/** A log whose commits do what a test says before they go on. */
+export function withCommits(log: Log, before: (transactionalId: string) => Promise<void>): Log {
+  return intercepted(log, "producer", async (inner, id: string) => {
+    const producer = await inner.producer(id);
+    const begin = producer.begin.bind(producer);
+    return Object.assign(producer, {
+      begin: async () => {
+        const transaction = await begin();
+        const commit = transaction.commit.bind(transaction);
+        return Object.assign(transaction, { commit: async () => (await before(id), await commit()) });
+      },
+    });
+  });
+}
+
 /** An app that is watched. */
 export interface Watched {
   readonly clock: HeldClock;

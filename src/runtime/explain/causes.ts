@@ -151,8 +151,9 @@ export class Causes {
     const isNews = watermarkFromJson(spoken.watermark) > watermarkFromJson(channel.watermark) || spoken.isIdle;
     if (isNews) {
       if (input.lag > 0) return [keepingUp(task, input, channel)];
-      const sinceMs = Math.min(channel.standsMs, source ? source.channels[0]!.standsMs : facts.standsMs, task.standsMs);
-      const isStuck = sinceMs > TELL_MS && !spoken.isIdle;
+      const sinceMs = Math.min(channel.standsMs, task.standsMs, source ? newsMs(source) : facts.standsMs);
+      // What an actor's output waits for is not told when it fell idle.
+      const isStuck = sinceMs > TELL_MS && (source !== undefined || !spoken.isIdle);
       const { topic, partition } = input;
       return [{
         cause: isStuck ? "stalled" : "moving",
@@ -202,6 +203,11 @@ function unwellOf(facts: TaskFacts): Finding | undefined {
   }
   if (state !== "running" || phaseMs < STEP_MS) return undefined;
   return { cause: "stalled", task, watermark, phase, phaseMs };
+}
+
+/** For how long a source partition has been where it is: idle, or at its watermark. */
+function newsMs({ silentMs, idleAfterMs = 0, channels: [channel] }: InputFacts): number {
+  return channel!.isIdle ? Math.max(0, silentMs - idleAfterMs) : channel!.standsMs;
 }
 
 /** What a task has not done yet though it is due. */

@@ -58,7 +58,14 @@ export class Fleet {
     instance.life = life;
     this.#world.tell(life.name, "starts");
     const equipment = { log: new GatedLog(life, this.#shared), stores: instance.disk.stores(life), clock: life.clock };
-    const options = { app, ...this.#settings, ...settings, ...equipment, ...tamper?.(equipment, life.name) };
+    const options = {
+      app,
+      address: life.name,
+      ...this.#settings,
+      ...settings,
+      ...equipment,
+      ...tamper?.(equipment, life.name),
+    };
     const onNotice = ({ message }: Notice) => this.#world.tell(life.name, message);
     start({ ...options, onNotice }).then((runtime) => {
       life.runtime = runtime;

@@ -76,8 +76,11 @@ export class SimulatedGroup {
     if (!first) return;
     const told = members.map(({ life: { name: id }, owned }) => ({ id, owned: [...owned] }));
     const shares = first.options.assign(first.options.tasks, told);
+    const addresses = new Map(members.flatMap(({ life: { name }, options: { address } }) => {
+      return [...shares.get(name) ?? []].map((task) => [task, address] as const);
+    }));
     for (const member of members) {
-      member.agreed = { own: new Set(shares.get(member.life.name)), addresses: new Map() };
+      member.agreed = { own: new Set(shares.get(member.life.name)), addresses };
       member.hear(random.chance(0.5) ? now : now + random.below(HEAR_MS));
     }
   }
