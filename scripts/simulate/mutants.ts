@@ -136,9 +136,9 @@ export const MUTANTS: readonly Mutant[] = [
     from: "return input.plan.definition && input.isEmpty && !input.isAwaited ? input.lanes[0] : undefined;",
     to: "return input.plan.definition && input.isEmpty ? input.lanes[0] : undefined;",
     also: {
-      file: "src/runtime/task.ts",
+      file: "src/runtime/silence.ts",
       from: "if (!definition || !input.isEmpty || input.isAwaited) continue;",
-      to: "if (!definition || !input.isEmpty || input.isAwaited && this.#isFinishing) continue;",
+      to: "if (!definition || !input.isEmpty || input.isAwaited && isFinishing) continue;",
     },
   },
   {
@@ -147,9 +147,9 @@ export const MUTANTS: readonly Mutant[] = [
     from: "return input.plan.definition && input.isEmpty && !input.isAwaited ? input.lanes[0] : undefined;",
     to: "return input.plan.definition && !input.isAwaited ? input.lanes[0] : undefined;",
     also: {
-      file: "src/runtime/task.ts",
+      file: "src/runtime/silence.ts",
       from: "if (!definition || !input.isEmpty || input.isAwaited) continue;",
-      to: "if (!definition || input.isAwaited || !input.isEmpty && this.#isFinishing) continue;",
+      to: "if (!definition || input.isAwaited || !input.isEmpty && isFinishing) continue;",
     },
   },
   {
