@@ -14,6 +14,8 @@ export const internal = {
   repartition: (app: string, actor: string): string => `${app}.${actor}.repartition`,
   /** What the store of each task of a group can be rebuilt from. */
   changelog: (app: string, group: string): string => `${app}.${group}.changelog`,
+  /** What an actor emits, on its way to a sink. */
+  emitted: (app: string, sink: string): string => `${app}.${sink}.emitted`,
   /** What a sink's tasks are called by: a group that no actor is in. */
   sinkGroup: (sink: string): string => `${sink}.sink`,
   /** Whether a changelog is that of a sink, and has nothing but positions. */
@@ -201,7 +203,7 @@ function withSinks(app: AppDefinition): AppDefinition {
 function topicOf(app: string, { name, from }: SinkDefinition): TopicDefinition {
   if (from.kind === "topic") return from.topic;
   return {
-    name: internal.repartition(app, name),
+    name: internal.emitted(app, name),
     validate: (value) => ({ value }),
     time: undefined,
     maxOutOfOrdernessMs: 0,

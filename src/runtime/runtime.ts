@@ -267,7 +267,8 @@ export class Runtime implements AsyncDisposable {
 
   /** Where a partition ends, once no task that is here will write to it any more. */
   async #endOf(partition: TopicPartition): Promise<number | undefined> {
-    if (this.tasks.some(({ state }) => state !== "finished")) return undefined;
+    // One that has finished still has to commit what it did last.
+    if (this.tasks.some(({ state, router }) => state !== "finished" || router.hasProgress)) return undefined;
     const { end } = await this.#settings.log.bounds(partition);
     // On a cluster what was committed last may not show yet.
     return Math.max(end, ...this.tasks.map((task) => task.sent.endOf(partition)));

@@ -78,11 +78,11 @@ test("a sink reads each partition of its topic, and what an actor emits through 
   equal(
     cut.sinks.map(({ name, topic, partitions, changelog }) => [name, topic.name, partitions, changelog].join(" "))
       .join(),
-    "raw.sink views 3 shop.raw.sink.changelog,told.sink shop.told.repartition 3 shop.told.sink.changelog",
+    "raw.sink views 3 shop.raw.sink.changelog,told.sink shop.told.emitted 3 shop.told.sink.changelog",
   );
-  equal([...cut.repartitions].join(" "), "shop.telling.repartition,3 shop.told.repartition,3");
+  equal([...cut.repartitions].join(" "), "shop.telling.repartition,3 shop.told.emitted,3");
   // A topic that is there stays as wide as it is.
-  const wide = topology(shop["~app"], new Map([["views", 3], ["shop.told.repartition", 5]]));
+  const wide = topology(shop["~app"], new Map([["views", 3], ["shop.told.emitted", 5]]));
   equal(wide.sinks[1]!.partitions, 5);
-  equal([...wide.repartitions].join(" "), "shop.telling.repartition,3 shop.told.repartition,5");
+  equal([...wide.repartitions].join(" "), "shop.telling.repartition,3 shop.told.emitted,5");
 });

@@ -138,7 +138,7 @@ test("sinks are in the topology, and readiness waits for them, too", async (t) =
   const site = await openSite(t, { runtime: { app: sinks } });
   const { sinks: found } = await (await site.ask("/topology")).json();
   const [group, changelog] = ["to-mail.sink", "sinks.to-mail.sink.changelog"];
-  assert.deepEqual(found[1], { name: "to-mail", topic: "sinks.to-mail.repartition", group, partitions: 2, changelog });
+  assert.deepEqual(found[1], { name: "to-mail", topic: "sinks.to-mail.emitted", group, partitions: 2, changelog });
   await site.runtime.opened;
   const { tasks } = await (await site.ask("/readyz")).json();
   assert.deepEqual(

@@ -113,14 +113,25 @@ test("a batch is handed over when it is full, and else when its time is up", asy
   deepEqual([figures.batches, figures.written, figures.retries, figures.failures], [5, 11, 0, 0]);
 });
 
-test("a batch of many bytes is full before its number is reached", async (t) => {
-  const sizes: number[] = [];
-  const write: Write = (batch) => void sizes.push(batch.length);
-  const b = await bench(t, { batch: { max: 10_000, within: { days: 1 } }, write });
-  const padding = " ".repeat(900_000);
-  await b.send(Array.from({ length: 11 }, (_, n) => `{"n":${n}}${padding}`));
-  deepEqual(sizes, [5, 5]);
-  equal(b.position(), 10);
+for (const pollBytes of [131_072, 16 * 1_048_576]) {
+  test(`a batch of many bytes is full before its number is reached, read ${pollBytes} bytes at a time`, async (t) => {
+    const sizes: number[] = [];
+    const write: Write = (batch) => void sizes.push(batch.length);
+    const b = await bench(t, { batch: { max: 10_000, within: { days: 1 } }, write }, { pollBytes });
+    const padding = " ".repeat(900_000);
+    await b.send(Array.from({ length: 11 }, (_, n) => `{"n":${n}}${padding}`));
+    deepEqual(sizes, [5, 5]);
+    equal(b.position(), 10);
+  });
+}
+
+test("the signal of a write that has resolved is never aborted", async (t) => {
+  const signals: AbortSignal[] = [];
+  const b = await bench(t, { batch: { max: 1 }, write: (_, { signal }) => void signals.push(signal) });
+  await b.send([1, 2]);
+  await b.clock.advance(120_000);
+  await b.runtime.stop();
+  deepEqual(signals.map(({ aborted }) => aborted), [false, false]);
 });
 
 test("a record is handed over with its id, key, value, time, place and headers", async (t) => {
@@ -365,7 +376,11 @@ test("the end: what is left is written without waiting for its time, then the si
 test("where it begins is decided once, and a sink that comes back goes on where it stood", async (t) => {
   const seen: number[] = [];
   const write: Write = (batch) => void seen.push(...ns(batch));
-  const b = await bench(t, { write }, { from: "latest" });
+  const b = new Bench();
+  t.after(() => b.stop());
+  await b.log.createTopics([{ name: "numbers", partitions: 1 }]);
+  await b.send([0]);
+  await b.start(sink("to-list", numbers, { write }), 1, { from: "latest" });
   await b.send([1]);
   await b.clock.advance(1_000);
   await b.runtime.stop();

@@ -317,7 +317,7 @@ test("what a sink would hand over is there at once, and nothing is written", () 
   assert.deepEqual(t.written(told), []);
   t.finish();
   assert.deepEqual(t.written(told).map(({ id, key, value, time }) => ({ id, key, value, time })), [
-    { id: "site.told.repartition-0-0", key: "/", value: { type: "counted", count: 1 }, time: 59_999 },
+    { id: "site.told.emitted-0-0", key: "/", value: { type: "counted", count: 1 }, time: 59_999 },
   ]);
   assert.deepEqual(t.written(published).map(({ id, value }) => ({ id, value })), [
     { id: "counts-0-0", value: { url: "/", start: 0, count: 1 } },

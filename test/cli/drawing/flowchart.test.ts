@@ -31,7 +31,7 @@ test("a flowchart has sinks, and what leads to them", () => {
   assert.deepEqual(flowchart(app, topology(app, new Map([["orders", 1]]))), [
     "flowchart LR",
     '  n0[("orders")]',
-    '  n1[/"sinks.to-mail.repartition"/]',
+    '  n1[/"sinks.to-mail.emitted"/]',
     '  subgraph g0["orders: 1 task"]',
     '    n2["greeter"]',
     "  end",
