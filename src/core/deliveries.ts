@@ -27,8 +27,18 @@ export class Deliveries {
 
   /** Does all that follows from one record, at a task's watermark. */
   make(step: Step, watermark: number): void {
-    const { undelivered, tally, tracing } = this.#options;
+    const { tracing } = this.#options;
     const isTraced = step.record !== undefined && step.record.headers.length > 0 && tracing.receive(step);
+    if (!isTraced) return this.#makeAll(step, watermark, false);
+    try {
+      this.#makeAll(step, watermark, true);
+    } finally {
+      tracing.finish(); // also when a policy stops the task
+    }
+  }
+
+  #makeAll(step: Step, watermark: number, isTraced: boolean): void {
+    const { undelivered, tally } = this.#options;
     if (step.failure) {
       undelivered.bury(foundIn(step), step.failure);
       tally.of(undefined, step.lane.topic).dead++;
@@ -40,7 +50,6 @@ export class Deliveries {
       outcomes?.push(outcome);
     }
     step.back?.note(outcomes!);
-    if (isTraced) tracing.finish();
   }
 
   #countsOf(delivery: Delivery, topic: string): Counts {
@@ -56,9 +65,12 @@ export class Deliveries {
     const waits = instance?.buffer !== undefined && (delivery as ActorDelivery).source !== -1;
     const doer = { actor: receiver(delivery), window: instance?.window };
     const outer = tracing.enter(waits ? "keep" : "fold", doer);
-    const outcome = this.#do(work, step, watermark);
-    tracing.leave(outer, outcome);
-    return outcome;
+    let outcome: Outcome = "dead";
+    try {
+      return outcome = this.#do(work, step, watermark);
+    } finally {
+      tracing.leave(outer, outcome);
+    }
   }
 
   #do(work: Work, step: Step, watermark: number): Outcome {

@@ -57,12 +57,12 @@ export class Undelivered {
     const { topic, partition } = from;
     const { reason, message, actor, key } = failure;
     const { offset } = record;
+    this.#tracing.fail(reason);
     if (!this.#policies.keeps({ topic, partition, offset, reason, message, actor: actor?.name, key, attempts })) {
       this.dropped++;
       return;
     }
     this.tally.add(failure);
-    this.#tracing.fail(reason);
     this.#outbox.add(
       this.#topic,
       key ?? "",

@@ -184,9 +184,9 @@ function deliver(
   const outer = publisher.tracing.enterLater(deed, instance, causes);
   const at = { time, floor: time, trace: causes.contexts.at(-1) };
   const failure = event instanceof Problem ? eventFailure(instance, event) : foldEvent(instance, event, at, publisher);
+  publisher.tracing.leave(outer, failure ? "dead" : "folded", failure?.reason);
   if (failure) acting.bury(entry, failure);
   else noteRecord(instance, time);
-  publisher.tracing.leave(outer, failure ? "dead" : "folded");
 }
 
 /** Notes when an actor that expires had a record. */

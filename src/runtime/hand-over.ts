@@ -22,7 +22,7 @@ const WRITE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 export type SinkBatch = readonly [SinkRecord<unknown>, ...SinkRecord<unknown>[]];
 
 /** How a batch that was handed over fared: it is there, or could not be brought there, or its task stopped first. */
-type Handed = { readonly kind: "written" | "stopped" } | { readonly kind: "failed"; readonly error: unknown };
+export type Handed = { readonly kind: "written" | "stopped" } | { readonly kind: "failed"; readonly error: unknown };
 
 /** What a sink's writes are counted in; plain fields, to be read by whoever watches. */
 export class SinkFigures {

@@ -20,6 +20,7 @@ export const ATTRIBUTES = {
   windowStart: "tidemark.window.start",
   windowEnd: "tidemark.window.end",
   task: "tidemark.task",
+  sink: "tidemark.sink",
   /** How many more records have led to it than it has links to. */
   droppedLinks: "tidemark.links.dropped",
 } as const;

@@ -13,7 +13,7 @@ import type { Bounds, Producer } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit } from "./commit.ts";
 import { deadLetterNotices } from "./dead-letter-notice.ts";
-import { HandOver, type SinkBatch, SinkFigures } from "./hand-over.ts";
+import { type Handed, HandOver, type SinkBatch, SinkFigures } from "./hand-over.ts";
 import { Histogram } from "./histogram.ts";
 import { COMMIT_SECONDS } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
@@ -22,6 +22,7 @@ import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
 import { SinkQueue, type Waiting } from "./sink-queue.ts";
 import { taskName, type TaskState } from "./task.ts";
+import { type Spans, spansOf } from "./tracing.ts";
 
 /** How often what was read from an internal topic is let go. */
 const TRIM_INTERVAL_MS = 5_000;
@@ -64,6 +65,8 @@ export class SinkTask {
   readonly #outbox: Outbox;
   readonly #undelivered: Undelivered;
   readonly #handOver: HandOver;
+  /** Undefined while nobody traces. */
+  readonly #spans: Spans | undefined;
   #queue: SinkQueue | undefined;
   #store: Store | undefined;
   #producer: Producer | undefined;
@@ -87,6 +90,7 @@ export class SinkTask {
     const { clock, onNotice } = settings;
     const { sink } = group;
     const stop = this.#stop.signal;
+    this.#spans = spansOf(settings);
     this.#handOver = new HandOver({ sink, figures: this.figures, clock, stop, task: this.name, onNotice });
   }
 
@@ -241,7 +245,10 @@ export class SinkTask {
     const batch = waiting.flatMap(({ reading }) => ("of" in reading ? [reading.of] : []));
     const [first, ...rest] = batch;
     if (first) {
-      const handed = await this.#handOver.write([first, ...rest] satisfies SinkBatch, attempts);
+      const write = () => this.#handOver.write([first, ...rest] satisfies SinkBatch, attempts);
+      const failureOf = ({ kind }: Handed) => kind === "failed" ? "TIDEMARK_SINK_FAILED" as const : undefined;
+      const { sink } = this.group;
+      const handed = await (this.#spans ? this.#spans.write(sink.name, batch, write, failureOf) : write());
       if (handed.kind === "stopped") return false;
       if (handed.kind === "failed" && rest.length > 0) {
         const half = Math.floor(batch.length / 2);
@@ -250,7 +257,6 @@ export class SinkTask {
       }
       if (handed.kind === "failed") {
         this.figures.failures++;
-        const { sink } = this.group;
         const failure = unwritten(sink.name, first.key, attempts, handed.error);
         await this.#pass(waiting.map((one) => ("of" in one.reading ? { ...one, reading: { failure } } : one)));
         return true;

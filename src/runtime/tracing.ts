@@ -20,7 +20,7 @@ import {
 import type { Code } from "../core/errors.ts";
 import type { Batch, Header, TopicPartition } from "../core/record.ts";
 import type { Outcome } from "../core/tally.ts";
-import { type Causes, headerOf, type TraceContext } from "../core/trace-context.ts";
+import { type Causes, causesOf, contextOf, headerOf, type TraceContext } from "../core/trace-context.ts";
 import type { Deed, Doer, Span, Tracer } from "../core/tracer.ts";
 import type { Settings } from "./options.ts";
 import { ATTRIBUTES } from "./semantic-conventions.ts";
@@ -64,8 +64,8 @@ export class Spans implements Tracer {
 
   actLater(deed: Deed, doer: Doer, { contexts, dropped }: Causes): Span {
     const attributes = { ...attributesOf(doer), ...(dropped > 0 && { [ATTRIBUTES.droppedLinks]: dropped }) };
-    const links = contexts.map((context) => ({ context: spanContextOf(context) }));
-    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributes, remote(contexts.at(-1)!), links);
+    const parent = remote(contexts.at(-1)!);
+    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributes, parent, linksTo(contexts));
   }
 
   send(topic: string, parent: Span): Span {
@@ -87,6 +87,29 @@ export class Spans implements Tracer {
     const below = span?.spanContext() ?? trace.getSpanContext(parent);
     const isCarried = below && (header !== undefined || (below.traceFlags & TraceFlags.SAMPLED) !== 0);
     return await within([span], () => run(isCarried ? headerOf(textOf(below)) : undefined));
+  }
+
+  /**
+   * Hands records over to the outside world: in the trace of the newest of them that is sampled, if any is, with links to the
+   * others.
+   * @param failureOf whether what comes of it is a failure
+   */
+  async write<T>(
+    sink: string,
+    records: readonly { readonly headers: readonly Header[] }[],
+    run: () => Promise<T>,
+    failureOf: (result: T) => Code | undefined,
+  ): Promise<T> {
+    const { contexts, dropped } = causesOf(...records.map(({ headers }) => contextOf(headers)));
+    if (contexts.length === 0) return await run();
+    const attributes = {
+      [ATTRIBUTES.sink]: sink,
+      [ATTRIBUTES.batchCount]: records.length,
+      ...(dropped > 0 && { [ATTRIBUTES.droppedLinks]: dropped }),
+    };
+    const parent = remote(contexts.at(-1)!);
+    const span = this.#start(`write ${sink}`, SpanKind.CLIENT, attributes, parent, linksTo(contexts));
+    return await within([span], () => context.with(span ? trace.setSpan(parent, span) : parent, run), failureOf);
   }
 
   /** What a task polled at once: a span for each batch that the sampler takes as the root of a trace. */
@@ -187,10 +210,16 @@ export class Polled {
   }
 }
 
-async function within<T>(spans: readonly (ApiSpan | undefined)[], run: () => Promise<T>): Promise<T> {
+async function within<T>(
+  spans: readonly (ApiSpan | undefined)[],
+  run: () => Promise<T>,
+  failureOf: (result: T) => string | undefined = () => undefined,
+): Promise<T> {
   let reason: string | undefined;
   try {
-    return await run();
+    const result = await run();
+    reason = failureOf(result);
+    return result;
   } catch (error) {
     reason = (error as { readonly code?: string }).code ?? "_OTHER";
     throw error;
@@ -218,6 +247,10 @@ function attributesOf({ actor, window }: Doer): Attributes {
 
 function remote(context: TraceContext): Context {
   return trace.setSpanContext(ROOT_CONTEXT, spanContextOf(context));
+}
+
+function linksTo(contexts: readonly TraceContext[]): Link[] {
+  return contexts.map((context) => ({ context: spanContextOf(context) }));
 }
 
 /** Contexts are checked where they come in. */

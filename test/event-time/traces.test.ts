@@ -1,9 +1,9 @@
 /** What of an app at work can be seen in traces. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { trace } from "@opentelemetry/api";
 import { emit, fromTransition, sendTo, setup } from "xstate";
-import { actor, address, app, forward, join, session, topic, tumbling, type WindowClose } from "tidemark";
+import { actor, address, app, forward, join, session, sink, topic, tumbling, type WindowClose } from "tidemark";
 import { any, number, object, string } from "valibot";
 import { Collector, Line, record, thing, traceId, traceparent } from "../traced.ts";
 
@@ -339,4 +339,38 @@ test("a window that fails at its close says so, and its dead letter belongs to t
   await line.finish();
   equal(collector.tree(traceId(2)).at(-1), "window.close failing TIDEMARK_OUTPUT_FAILED -> #1 #2");
   deepEqual(await line.contexts("shop.dead-letters"), [traceparent(2)]);
+});
+
+test("what a sink writes is seen in the trace of its newest record, with links to the others of the batch", async () => {
+  const collector = new Collector();
+  const out = sink("out", thing, {
+    batch: { max: 3 },
+    retry: { attempts: 1 },
+    write(batch) {
+      if (batch.length < 3) throw new Error("secret-value");
+    },
+  });
+  const line = new Line(app("shop", [out]));
+  await line.create({ things: 1 });
+  const [a, b, c] = [record("a", 1, traceparent(1)), record("b", 2), record("c", 3, traceparent(2))];
+  await line.put("things", [a, b, c, record("d", 4, traceparent(3)), record("e", 5)]);
+  await line.finish();
+  deepEqual(collector.tree(traceId(1)), []);
+  deepEqual(collector.tree(traceId(2)), ["write out (client) -> #1 #2"]);
+  // The batch, and then each of its two records by itself: the other one was sampled by nobody.
+  deepEqual(collector.tree(traceId(3)), Array(2).fill("write out (client) TIDEMARK_SINK_FAILED -> #3"));
+  ok(!JSON.stringify(collector.spans.map(({ attributes, status }) => [attributes, status])).includes("secret"));
+});
+
+test("the record that a policy stops at is seen, too", async () => {
+  const collector = new Collector();
+  const failing = fromTransition((_state: number, _event: Came): number => {
+    throw new Error("no");
+  }, 0);
+  const picky = actor("picky", failing).on(thing.byKey(), came);
+  const line = new Line(app("shop", [picky], { onDeadLetter: "stop" }));
+  await line.create({ things: 1 });
+  await line.put("things", [record("a", 1, traceparent(1))]);
+  await rejects(line.finish(), { code: "TIDEMARK_POLICY_STOP" });
+  deepEqual(collector.tree(traceId(1)), ["receive things (consumer)", "  fold picky dead TIDEMARK_FOLD_FAILED"]);
 });
