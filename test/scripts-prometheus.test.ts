@@ -31,7 +31,7 @@ async function promtool(args: readonly string[], input = ""): Promise<[code: num
 }
 
 test("promtool finds nothing in the rules, and each alert fires when it shall and only then", async () => {
-  equal(alertNames.length, 17);
+  equal(alertNames.length, 18);
   const [checked, faults] = await promtool(["check", "rules", ALERTS]);
   equal(checked, 0, faults);
   const [tested, failures] = await promtool(["test", "rules", join(OPS, "alerts.test.yml")]);

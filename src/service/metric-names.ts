@@ -88,7 +88,7 @@ export const SINK = {
 
 /** What is told of the instance. */
 export const INSTANCE = {
-  ready: gauge("ready", "", "1 when every task of this instance does its work"),
+  ready: gauge("ready", "", "1 when this instance is ready, as /readyz has it"),
   tasksTaken: counter("tasks_taken", "{task}", "Tasks that the group has given to this instance"),
   tasksLost: counter("tasks_lost", "{task}", "Tasks that the group has taken from this instance"),
   takeOver: histogram("take_over_duration_seconds", "s", "How long it took until a task was ready, restore included"),
