@@ -11,6 +11,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { type KafkaBroker, startKafka } from "../../scripts/kafka/broker.ts";
+import { type Prometheus, startPrometheus } from "../../scripts/prometheus/server.ts";
 import { kafkaLog } from "../../src/log/kafkajs/log.ts";
 import type { Log } from "../../src/log/log.ts";
 import { readTopic } from "../../src/runtime/read.ts";
@@ -18,6 +19,7 @@ import { Child, inRepository, tidemark } from "../cli/child.ts";
 import { randomFrom } from "../random.ts";
 
 const FOLDER = inRepository("actors", "techniques");
+const ALERTS = inRepository("scripts", "ops", "alerts.yml");
 const LINES_MAX = 40;
 const PARTITIONS = 2;
 const MINUTE = 60_000;
@@ -249,6 +251,50 @@ test(`exactly-once batches: however often it is killed, each payment is in the d
   // Twice 2,000, and twice 0 + 1 + … + 1,999.
   deepEqual(payments(path), { count: 4_000, cents: 3_998_000, ids: 4_000 });
   deepEqual(await values("to-database.dead-letters"), Array(2).fill('{"customer":"c","cents":"all"}'));
+});
+
+test("monitoring: what a Prometheus scrapes is what happened: outcomes, dead letters, pending timers, lag", async () => {
+  const beat = (sensor: string, minute: number) => ({ sensor, at: T + minute * MINUTE });
+  await log.createTopics([{ name: "heartbeats", partitions: PARTITIONS }]);
+  // The roof is silent from 12:06 on, and back at 12:07; a timer for 12:12 is pending then. 12:08 waits for the watermark.
+  const beats = [
+    beat("roof", 0),
+    beat("roof", 1),
+    beat("roof", 7),
+    { sensor: "roof" },
+    beat("roof", 6),
+    beat("roof", 8),
+  ];
+  await log.append("heartbeats", 0, beats.map((value) => ({ key: null, value: JSON.stringify(value), timestamp: T })));
+  // The cellar is silent from 12:05 on.
+  const others = [beat("cellar", 0), beat("cellar", 8)];
+  await log.append("heartbeats", 1, others.map((value) => ({ key: null, value: JSON.stringify(value), timestamp: T })));
+  const service = start("monitoring", "--listen", "127.0.0.1:0");
+  let prometheus: Prometheus | undefined;
+  try {
+    prometheus = await startPrometheus({ targets: [new URL(await service.url()).host], rules: [ALERTS] });
+    const { url } = prometheus;
+    const holds = async (query: string, expected: number): Promise<void> => {
+      for (const end = Date.now() + 30_000;;) {
+        const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
+        const { data: { result } } = await answer.json() as { data: { result: { value: [number, string] }[] } };
+        const found = result.map(({ value }) => Number(value[1]));
+        if (found.length === 1 && found[0] === expected) return;
+        if (Date.now() > end) deepEqual([query, ...found], [query, expected]);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    };
+    await holds("sum(tidemark_lag_records)", 0);
+    await holds('sum(tidemark_records_total{actor="sensors",outcome="late"})', 1);
+    await holds("sum(tidemark_dead_letters_total)", 1);
+    await holds('sum(tidemark_timers_fired_total{actor="sensors"})', 2);
+    await holds('sum(tidemark_timers_pending{actor="sensors"})', 1);
+    await holds('sum(tidemark_waiting_records{actor="sensors"})', 2);
+    await holds("tidemark_ready", 1);
+  } finally {
+    await prometheus?.stop();
+    await service.stop();
+  }
 });
 
 test("every technique is one file of at most 40 lines, and the README points at it", () => {
