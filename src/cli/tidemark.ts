@@ -4,6 +4,7 @@ import { type Command, misuse, parseCall } from "./command.ts";
 import { report, Told } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { Output, OutputClosed } from "./output.ts";
+import { deadLetters } from "./dead-letters.ts";
 import { explain } from "./explain.ts";
 import { query } from "./query.ts";
 import { read } from "./read.ts";
@@ -11,7 +12,7 @@ import { run } from "./run.ts";
 import { send } from "./send.ts";
 import { topology } from "./topology.ts";
 
-const COMMANDS: readonly Command[] = [run, send, query, explain, read, topology];
+const COMMANDS: readonly Command[] = [run, send, query, explain, read, deadLetters, topology];
 
 /** Runs a command line, without the name of the binary. Answers with its exit code: 0, 1 or 2. */
 export async function tidemark(args: readonly string[]): Promise<number> {

@@ -124,7 +124,7 @@ export class DeadLetters {
 }
 
 /** A page of the letters of a dead-letter topic. */
-async function listLetters(
+export async function listLetters(
   log: Log,
   topic: string,
   filter: LetterFilter,

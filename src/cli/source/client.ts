@@ -54,15 +54,15 @@ export class Client {
     if (rest !== "") yield rest;
   }
 
-  /** Posts a body. */
+  /** Posts a body. Answers with the text of the answer. */
   async post(
     path: string,
     parameters: Parameters,
     headers: Readonly<Record<string, string>>,
     body: string | Uint8Array<ArrayBuffer>,
-  ): Promise<void> {
+  ): Promise<string> {
     const response = await this.#ask(path, parameters, { method: "POST", headers, body });
-    await this.#received(response.text());
+    return await this.#received(response.text());
   }
 
   async #ask(path: string, parameters: Parameters, init: RequestInit = {}): Promise<Response> {

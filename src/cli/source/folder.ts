@@ -3,11 +3,13 @@ import type { App } from "../../core/app.ts";
 import { TidemarkError } from "../../core/errors.ts";
 import { partitionFor } from "../../core/hash.ts";
 import { keyFault } from "../../core/key.ts";
-import { type Group, topology } from "../../core/topology.ts";
+import { type Group, internal, topology } from "../../core/topology.ts";
+import { letterJson } from "../../http/letter-json.ts";
 import { recordLine } from "../../http/record-line.ts";
 import { embeddedLog } from "../../log/embedded/log.ts";
 import type { Log } from "../../log/log.ts";
 import type { OnNotice } from "../../runtime/notice.ts";
+import { type LetterCursor, type LetterFilter, listLetters } from "../../runtime/dead-letters.ts";
 import { settingsOf } from "../../runtime/options.ts";
 import { ActorReader, type ActorState } from "../../runtime/query.ts";
 import { type ReadOptions, readTopic } from "../../runtime/read.ts";
@@ -16,6 +18,9 @@ import { levelStores } from "../../store/level/store.ts";
 import { loadModule } from "../module.ts";
 import { notedModule, placesIn } from "./data-folder.ts";
 import type { Source } from "./source.ts";
+
+/** Dead letters held in memory at a time. */
+const PAGE_LETTERS = 100;
 
 /** How a data folder is read. */
 interface FolderOptions {
@@ -75,6 +80,15 @@ class FolderSource implements Source {
 
   async *records(topic: string, options: ReadOptions): AsyncGenerator<string> {
     for await (const record of readTopic(this.#log, topic, options)) yield recordLine(record);
+  }
+
+  async *deadLetters(filter: LetterFilter): AsyncGenerator<string> {
+    const { app } = await loadModule(this.#options.appFile ?? await notedModule(this.#folder));
+    for (let cursor: LetterCursor | undefined, isFirst = true; isFirst || cursor; isFirst = false) {
+      const page = await listLetters(this.#log, internal.deadLetters(app.name), filter, PAGE_LETTERS, cursor);
+      for (const letter of page.letters) yield JSON.stringify(letterJson(letter));
+      cursor = page.cursor;
+    }
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { TidemarkError } from "../../core/errors.ts";
 import type { ActorState } from "../../runtime/query.ts";
+import type { LetterFilter } from "../../runtime/dead-letters.ts";
 import type { ReadOptions } from "../../runtime/read.ts";
 import type { Client } from "./client.ts";
 import type { Source } from "./source.ts";
@@ -49,6 +50,14 @@ export class ServiceSource implements Source {
     return this.#client.lines(pathOf("topics", topic), parameters);
   }
 
+  async *deadLetters(filter: LetterFilter): AsyncGenerator<string> {
+    for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+      const page = await this.#client.json("/dead-letters", { ...parametersOf(filter), cursor }) as Page;
+      for (const letter of page.deadLetters) yield JSON.stringify(letter);
+      cursor = page.cursor;
+    }
+  }
+
   async close(): Promise<void> {}
 }
 
@@ -63,6 +72,16 @@ type Answer = ActorState & {
   readonly windows?: readonly Omit<ActorState, "key">[];
   readonly closed?: readonly Omit<ActorState, "key">[];
 };
+
+interface Page {
+  readonly deadLetters: readonly object[];
+  readonly cursor?: string;
+}
+
+/** A filter as the parameters of a request. */
+export function parametersOf(filter: LetterFilter): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, value?.toString()]));
+}
 
 /** The path of an actor or a topic. */
 export function pathOf(room: "actors" | "topics", name: string): string {

@@ -1,3 +1,4 @@
+import type { LetterFilter } from "../../runtime/dead-letters.ts";
 import type { ReadOptions } from "../../runtime/read.ts";
 
 /** Where state and records are read from: a running service, or a data folder that nobody uses. */
@@ -12,5 +13,7 @@ export interface Source {
   states(actor: string): AsyncIterable<string>;
   /** The records of a topic, each as a line of JSON. @throws TIDEMARK_LOG_TOPIC_UNKNOWN */
   records(topic: string, options: ReadOptions): AsyncIterable<string>;
+  /** The dead letters of the app that a filter fits, each as a line of JSON. */
+  deadLetters(filter: LetterFilter): AsyncIterable<string>;
   close(): Promise<void>;
 }
