@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import kafkajs from "kafkajs";
 import { type KafkaBroker, startKafka } from "../../scripts/kafka/broker.ts";
 import { kafkaLog } from "../../src/log/kafkajs/log.ts";
 import type { Log } from "../../src/log/log.ts";
 import { assign } from "../../src/runtime/assign.ts";
-import { Feed, KEYS, PARTITIONS, startInstance, until, untilShared } from "./group/instances.ts";
+import { serve } from "../../src/service/service.ts";
+import { counting, Feed, KEYS, PARTITIONS, startInstance, until, untilShared } from "./group/instances.ts";
 import { delay, type FaultProxy, startProxy } from "./proxy.ts";
 
 let proxy: FaultProxy;
@@ -135,6 +139,46 @@ test("instances go on by themselves after their broker was restarted", async (t)
   await feed.add(3);
   for (const instance of instances) await feed.untilCounted(instance);
   await feed.assertExact(broker.directBrokers);
+});
+
+test("a service whose Kafka is out of reach says so, goes on answering, and is ready again by itself", async (t) => {
+  const { name, feed } = await appOf("silent");
+  await feed.add(1);
+  const dataDir = mkdtempSync(join(tmpdir(), "tidemark-silent-"));
+  const codes: string[] = [];
+  const service = await serve({
+    app: counting(name),
+    dataDir,
+    kafka: { brokers: [proxy.address] },
+    listen: { hostname: "127.0.0.1", port: 0 },
+    partitions: undefined,
+    inputs: [],
+    follow: false,
+    toEnd: false,
+    topics: [],
+    logSilenceMs: 1_000,
+    onNotice: ({ code }) => codes.push(code),
+  });
+  t.after(async () => {
+    proxy.resume();
+    await service.stop();
+    rmSync(dataDir, { recursive: true });
+  });
+  const status = async (path: string) => {
+    const response = await fetch(service.url + path);
+    return { status: response.status, text: await response.text() };
+  };
+  await until("it is ready", async () => (await status("/readyz")).status === 200);
+  await feed.untilCounted({ url: service.url! });
+  proxy.stall();
+  await until("it is not ready", async () => (await status("/readyz")).status === 503);
+  assert.match((await status("/readyz")).text, /Not ready: the log has not answered for \d+ s/);
+  assert.equal((await status("/livez")).status, 200);
+  await feed.untilCounted({ url: service.url! });
+  await until("an operator is told", () => codes.includes("TIDEMARK_LOG_SILENT"));
+  proxy.resume();
+  await until("it is ready again", async () => (await status("/readyz")).status === 200);
+  await until("an operator is told again", () => codes.includes("TIDEMARK_LOG_BACK"));
 });
 
 test("a member that leaves while the group waits for a silent one does not wait with it", async (t) => {

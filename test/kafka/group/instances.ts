@@ -193,7 +193,7 @@ export class Feed {
   }
 
   /** Waits until an instance answers for every key with all that was put in. */
-  async untilCounted({ url }: Instance): Promise<void> {
+  async untilCounted({ url }: Pick<Instance, "url">): Promise<void> {
     let last = "";
     const isCounted = async (): Promise<boolean> => {
       const contexts = new Map<string, unknown>();
