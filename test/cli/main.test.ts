@@ -38,7 +38,7 @@ test("a command line that is wrong ends with 2, says what is wrong and where hel
   const app = appFile("counts");
   const wrong: [string[], RegExp][] = [
     [[], /no command.*\n.*tidemark --help/],
-    [["walk"], /"walk".*run, send, query, explain, read, topology/],
+    [["walk"], /"walk".*run, send, query, explain, read, dead-letters, topology/],
     [["query"], /needs ACTOR\n.*tidemark query --help/],
     [["run", app, "--quick"], /--quick/],
     [["run", app, "--partitions", "none"], /--partitions is "none"/],
