@@ -61,6 +61,7 @@ export const CODES = {
   TIDEMARK_ACTOR_UNKNOWN: "the app has no actor of that name",
   TIDEMARK_KEY_UNKNOWN: "an actor has no state for that key",
   TIDEMARK_NOT_READY: "the task that owns the key is not running yet",
+  TIDEMARK_POSITION_PENDING: "a position was not processed in the time that a query waits for it",
   TIDEMARK_STOPPED: "the runtime has been stopped",
   TIDEMARK_PACKAGE_MISSING: "a package that is only needed for what was asked for is not installed",
   TIDEMARK_STOP_TIMEOUT: "a service could not end within its deadline",

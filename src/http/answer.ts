@@ -4,7 +4,7 @@
 const CHUNK_UNITS = 65_536;
 
 /** State changes all the time, and a key may look like anything. */
-const COMMON_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
+export const COMMON_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
 
 const encoder = new TextEncoder();
 

@@ -2,6 +2,7 @@
 
 import { reasonOf, TidemarkError } from "../core/errors.ts";
 import { passedOn } from "./answer.ts";
+import type { Progress, Reach } from "../runtime/reach.ts";
 import type { Call } from "./route.ts";
 
 /**
@@ -49,10 +50,11 @@ export async function answerElsewhere(
   { runtime, request }: Call,
   actor: string,
   key: string,
+  waitMs = 0,
 ): Promise<Response | undefined> {
   if (request.headers.has(PASSED_ON)) return undefined;
   const address = runtime.addressOf(actor, key);
-  return address === undefined ? undefined : passedOn(await ask(address, request));
+  return address === undefined ? undefined : passedOn(await ask(address, request, { waitMs }));
 }
 
 /** The partition that another instance asks for, if it is one that asks. */
@@ -82,10 +84,23 @@ export async function askElsewhere(
   { request }: Call,
   address: string,
   partition: number,
-  parameters: Readonly<Record<string, string>>,
+  parameters: URLSearchParams,
+  waitMs: number,
 ): Promise<unknown> {
-  const target = `${new URL(request.url).pathname}?${new URLSearchParams(parameters)}`;
-  return await ask(address, request, { mark: String(partition), target, read: jsonOf });
+  const target = `${new URL(request.url).pathname}?${parameters}`;
+  return await ask(address, request, { mark: String(partition), target, waitMs, read: jsonOf });
+}
+
+/** Asks another instance how far a partition is processed there. @throws TIDEMARK_NOT_READY */
+export async function askPosition(
+  { request }: Call,
+  address: string,
+  { topic, partition, offset }: Reach,
+  waitMs: number,
+): Promise<Progress> {
+  const wait = Math.floor(waitMs);
+  const target = `/positions/${encodeURIComponent(topic)}/${partition}?min=${offset}&wait=${wait}`;
+  return await ask(address, request, { target, waitMs: wait, read: jsonOf }) as Progress;
 }
 
 async function jsonOf(response: Response): Promise<unknown> {

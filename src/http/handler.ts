@@ -5,6 +5,7 @@ import { Bodies, type Limits } from "./body.ts";
 import { problem, problemOf } from "./problem.ts";
 import type { Call, Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
+import { type StreamLimits, Streams } from "./streams.ts";
 import { decoded, Query, quoted } from "./target.ts";
 
 /** What a handler answers from. */
@@ -12,13 +13,16 @@ export interface HandlerOptions extends AccessOptions {
   readonly runtime: Runtime;
   /** The text of `/metrics`. Default: there is none. */
   readonly metrics?: () => Promise<string>;
-  readonly limits?: Limits;
+  readonly limits?: Limits & StreamLimits;
+  /** Aborted when answers that wait or go on shall end. Default: never. */
+  readonly stopping?: AbortSignal;
   /** What keeps it from being ready beside its tasks, in words; undefined when nothing does. Default: nothing ever. */
   readonly hindrance?: () => string | undefined;
   /** Told what a client was only told to be a failure, status 500, and what broke a stream of lines off. Default: nobody. */
   readonly onError?: (error: unknown) => void;
 }
 
+const NEVER = new AbortController().signal;
 const OPEN_PATHS = new Set(ROUTES.filter(({ isOpen }) => isOpen).map(({ path }) => path));
 const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/") }));
 
@@ -29,6 +33,8 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  *     GET  /actors/:actor               its states, page by page; `?key=` for one
  *     GET  /actors/:actor/:key          a state, and where it stands
  *     GET  /actors/:actor/:key/windows  the open windows of a key
+ *     GET  /actors/:actor/:key/changes  its states as they are committed, as server-sent events
+ *     GET  /positions/:topic/:partition how far a partition is processed; `?min=` waits
  *     POST /topics/:topic               one JSON value or JSON lines into a topic the app reads; `?key=`
  *     GET  /topics/:topic               records, as JSON lines; `?partition=`, `?from=`, `?limit=`
  *     GET  /explain                     what holds event time; `?actor=`, `?key=`
@@ -40,8 +46,9 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  * @throws TIDEMARK_OPTION_INVALID when it is made with options out of bounds
  */
 export function handler(options: HandlerOptions): (request: Request) => Promise<Response> {
-  const { runtime, metrics, limits = {}, hindrance = () => undefined, onError = () => {} } = options;
+  const { runtime, metrics, limits = {}, stopping = NEVER, hindrance = () => undefined, onError = () => {} } = options;
   const bodies = new Bodies(limits);
+  const streams = new Streams(limits);
   const access = new Access(options);
   const answer = async (request: Request): Promise<Response> => {
     access.checkHost(request);
@@ -52,20 +59,10 @@ export function handler(options: HandlerOptions): (request: Request) => Promise<
     if (!isTrusted && !OPEN_PATHS.has(pathname)) throw unauthorized();
     const found = find(request.method, pathname);
     if (found instanceof Response) return found;
-    const query = new Query(search.slice(1), Object.keys(found.route.query ?? {}));
+    const query = new Query(search.slice(1), found.route.query ?? {});
     const { isClosed } = access;
-    const call: Call = {
-      runtime,
-      request,
-      query,
-      bodies,
-      metrics,
-      hindrance,
-      onError,
-      isTrusted,
-      isClosed,
-      routes: ROUTES,
-    };
+    const given = { runtime, request, query, bodies, streams, metrics, stopping, hindrance, onError };
+    const call: Call = { ...given, isTrusted, isClosed, routes: ROUTES };
     return await found.route.run(call, ...found.texts.map(decoded));
   };
   return async (request) => {

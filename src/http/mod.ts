@@ -5,5 +5,6 @@
  */
 export type { AccessOptions } from "./access.ts";
 export type { Limits } from "./body.ts";
+export type { StreamLimits } from "./streams.ts";
 export { handler } from "./handler.ts";
 export type { HandlerOptions } from "./handler.ts";

@@ -2,6 +2,7 @@ import type { Code } from "../core/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Bodies } from "./body.ts";
 import type { Schema } from "./schema.ts";
+import type { Streams } from "./streams.ts";
 import type { Query } from "./target.ts";
 
 /** A request on its way through a route. */
@@ -10,6 +11,9 @@ export interface Call {
   readonly request: Request;
   readonly query: Query;
   readonly bodies: Bodies;
+  readonly streams: Streams;
+  /** Aborted when no answer shall wait or go on any more. */
+  readonly stopping: AbortSignal;
   readonly metrics: (() => Promise<string>) | undefined;
   /** What keeps it from being ready beside its tasks; undefined when nothing does. */
   readonly hindrance: () => string | undefined;
@@ -25,6 +29,7 @@ export interface Call {
 /** A text of a path or of a query, as it is described to clients. */
 export interface Parameter {
   readonly description: string;
+  /** What it may be; a list may be given several times. */
   readonly schema: Schema;
 }
 

@@ -5,6 +5,7 @@ import type { ActorState, Standing } from "../runtime/query.ts";
 import { json } from "./answer.ts";
 import { cursorTo, type PageStart, startOf } from "./cursor.ts";
 import { askElsewhere, partitionAsked } from "./elsewhere.ts";
+import { untilKnown, waitMsOf } from "./positions.ts";
 import type { Call } from "./route.ts";
 import { lagOf } from "./standing.ts";
 
@@ -24,6 +25,8 @@ interface Part {
 interface Wanted {
   readonly prefix: string;
   readonly limit: number;
+  /** How long it may wait for positions, by the clock of `performance`. */
+  readonly until: number;
 }
 
 /** A page, as an instance answers it. */
@@ -48,10 +51,11 @@ export async function actorPage(call: Call, actor: string): Promise<Response> {
   const end = partitionAsked(call) === undefined ? partitions : start.partition + 1;
   const states: ActorState[] = [];
   const standings: Part["standings"][number][] = [];
+  const until = performance.now() + waitMsOf(call);
   let next: PageStart | undefined = start;
   let units = 0;
   while (next && states.length < limit && units < PAGE_UNITS) {
-    const part = await partOf(call, actor, next, { prefix, limit: limit - states.length });
+    const part = await partOf(call, actor, next, { prefix, limit: limit - states.length, until });
     states.push(...part.states);
     standings.push(...part.standings);
     units += JSON.stringify(part.states).length;
@@ -66,16 +70,20 @@ function following({ partition }: PageStart, { next }: Part, end: number): PageS
   return partition + 1 < end ? { partition: partition + 1 } : undefined;
 }
 
-async function partOf(call: Call, actor: string, start: PageStart, { prefix, limit }: Wanted): Promise<Part> {
-  const { runtime } = call;
+async function partOf(call: Call, actor: string, start: PageStart, { prefix, limit, until }: Wanted): Promise<Part> {
+  const { runtime, query } = call;
   const { partition, from } = start;
+  const waitMs = Math.max(0, Math.floor(until - performance.now()));
   const address = partitionAsked(call) === undefined ? runtime.whereIs(actor, partition) : undefined;
   if (address === undefined) {
+    await untilKnown(call, actor, partition, waitMs);
     const { states, next, standing } = await runtime.page(actor, partition, { prefix, from, limit });
     return { states, next, standings: standing ? [{ ...standing, lag: lagOf(runtime, actor, standing) }] : [] };
   }
-  const parameters = { prefix, limit: String(limit), cursor: cursorTo(actor, start) };
-  const page = await askElsewhere(call, address, partition, parameters) as PageJson;
+  const known = query.texts("minPosition").map((position) => ["minPosition", position]);
+  const own = { prefix, limit: String(limit), cursor: cursorTo(actor, start), wait: String(waitMs) };
+  const parameters = new URLSearchParams([...Object.entries(own), ...known]);
+  const page = await askElsewhere(call, address, partition, parameters, waitMs) as PageJson;
   const next = page.cursor === undefined ? undefined : startOf(page.cursor, actor, runtime.partitionsOf(actor)).from;
   return { states: page.states, standings: page.standings, next };
 }

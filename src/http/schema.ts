@@ -67,10 +67,16 @@ export const SCHEMAS = {
     type: "object",
     additionalProperties: { type: "integer", minimum: 0 },
   },
+  Position: {
+    description: "A position of a topic's partition: of the next record.",
+    type: "string",
+    pattern: "^[^/]{1,249}/[0-9]{1,9}:[0-9]{1,15}$",
+  },
   Standing: {
     description: "Where a task stood when its state was read.",
     ...object({
       partition: whole,
+      sequence: { ...whole, description: "The number of the task's last commit." },
       positions: { $ref: "#/components/schemas/Positions" },
       watermark: { $ref: "#/components/schemas/Watermark" },
       lag: { ...whole, description: "Records of its inputs, as last heard, that it did not know then." },

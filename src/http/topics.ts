@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { json, jsonLines } from "./answer.ts";
 import { mediaType, wrongType } from "./body.ts";
 import { recordLine } from "./record-line.ts";
+import { positionText } from "./positions.ts";
 import type { Call } from "./route.ts";
 import { quoted } from "./target.ts";
 
@@ -24,7 +25,9 @@ export async function publishTo({ runtime, request, query, bodies }: Call, topic
   return await bodies.read(request, async (body) => {
     const publications = publicationsOf(textOf(body), type, key);
     const acks = await runtime.publish(topic, publications, request.headers.get("traceparent") ?? undefined);
-    const positions = acks.map(({ partition, first, last }) => ({ partition, first, last }));
+    const positions = acks.map(({ partition, first, last }) => {
+      return { partition, first, last, minPosition: positionText({ topic, partition, offset: last + 1 }) };
+    });
     return json({ topic, records: publications.length, positions });
   });
 }

@@ -9,6 +9,7 @@ import type { WatermarkJson } from "../core/watermark.ts";
 import { isAligned, type Span } from "../core/window.ts";
 import type { Row, Store } from "../store/store.ts";
 import type { StoreCheckpoint } from "./changelog.ts";
+import { actorId } from "./commit-feed.ts";
 import { PageRows, type Place } from "./page-rows.ts";
 
 /** States read at a time by a scan. */
@@ -37,6 +38,8 @@ export interface ActorState {
 /** Where a task stood when its state was read. */
 export interface Standing {
   readonly partition: number;
+  /** The number of its last commit: they are counted from 1, for ever. */
+  readonly sequence: number;
   /** The position of the next record of each input, as `topic/partition`. */
   readonly positions: Readonly<Record<string, number>>;
   readonly watermark: WatermarkJson;
@@ -76,10 +79,14 @@ export class ActorReader {
     return { state: value === undefined ? undefined : this.#state(key, value), standing: standingOf(checkpoint) };
   }
 
+  /** How a {@link CommitFeed} names the actor of a key. */
+  idOf(key: string): string {
+    return actorId(this.#instances.scanned, this.#actor.name, key);
+  }
+
   /** Where the task stands. */
   async standing(): Promise<Standing | undefined> {
-    const [checkpoint] = await this.#store.getMany([CHECKPOINT_ROW]);
-    return standingOf(checkpoint);
+    return await standingIn(this.#store);
   }
 
   /** The open windows of a key, the first to close first. */
@@ -209,9 +216,15 @@ export function viewOf({ folder }: ActorDefinition, snapshot: Snapshot): Pick<Ac
   return { ...(state !== undefined && { state }), context };
 }
 
+/** Where the task of a store stands. */
+export async function standingIn(store: Store): Promise<Standing | undefined> {
+  const [checkpoint] = await store.getMany([CHECKPOINT_ROW]);
+  return standingOf(checkpoint);
+}
+
 function standingOf(row: string | undefined): Standing | undefined {
   if (row === undefined) return undefined;
-  const { partition, inputs, watermark }: Checkpoint = (JSON.parse(row) as StoreCheckpoint).checkpoint;
+  const { partition, sequence, inputs, watermark }: Checkpoint = (JSON.parse(row) as StoreCheckpoint).checkpoint;
   const positions = Object.fromEntries(inputs.map(({ topic, offset }) => [`${topic}/${partition}`, offset]));
-  return { partition, positions, watermark };
+  return { partition, sequence, positions, watermark };
 }

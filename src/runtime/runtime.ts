@@ -11,11 +11,13 @@ import type { Clock } from "./clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { type AskOthers, Explainer, type OwnReport } from "./explain/explainer.ts";
 import type { Explanation, Question } from "./explain/explanation.ts";
+import { Follower } from "./follower.ts";
 import { type Layout, layOut } from "./layout.ts";
 import type { Moves } from "./measures.ts";
 import { type RuntimeOptions, type Settings, settingsOf } from "./options.ts";
 import { Placement, type Publication, publish } from "./publish.ts";
 import { ActorReader, type ActorState, type Page, type PageOptions, type Standing, viewOf } from "./query.ts";
+import { Positions } from "./positions.ts";
 import { type ReadOptions, readTopic } from "./read.ts";
 import { OwnTasks } from "./own-tasks.ts";
 import { SinkTask } from "./sink-task.ts";
@@ -32,6 +34,8 @@ export class Runtime implements AsyncDisposable {
   readonly opened: Promise<void>;
   /** Records that could not be processed. */
   readonly deadLetters: DeadLetters;
+  /** How far what is read is processed. */
+  readonly positions: Positions;
   readonly #settings: Settings;
   readonly #membership: Membership;
   readonly #own: OwnTasks<Task | SinkTask>;
@@ -54,6 +58,12 @@ export class Runtime implements AsyncDisposable {
       log: settings.log,
       topology: () => this.topology,
       task: (name) => this.#taskNamed(name),
+      addressOf: (name) => this.#own.addressOf(name),
+    });
+    this.positions = new Positions({
+      settings,
+      topology: () => this.topology,
+      taskOf: (group, partition) => this.#task(group, partition),
       addressOf: (name) => this.#own.addressOf(name),
     });
     this.#watchTopics().catch((error) => this.#own.fail(error));
@@ -193,6 +203,16 @@ export class Runtime implements AsyncDisposable {
   /** What this instance has to say to {@link explain} when another one was asked. Throws as that does. */
   async report(question: Question = {}): Promise<OwnReport> {
     return await this.#explainer.report(question);
+  }
+
+  /**
+   * Follows what is committed of the actor of a key, until what comes along is called.
+   * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_NOT_READY
+   */
+  follow(actor: string, key: string): { readonly follower: Follower; readonly stop: () => void } {
+    const follower = new Follower(this.#reader(actor, key).idOf(key));
+    const { group } = this.#home(actor);
+    return { follower, stop: this.#task(group, partitionFor(key, group.partitions)).feed.listen(follower) };
   }
 
   /**

@@ -1,18 +1,16 @@
-import type { AppDefinition } from "../core/app.ts";
 import type { Ack, TopicPartition } from "../log/log.ts";
 
-/** How far a task has written into partitions, where that matters: a sink that comes to its end waits for the last of it. */
+/** How far a task has written into partitions: who waits for all that came of something waits for the last of it. */
 export class Sent {
-  readonly #isWanted: boolean;
   readonly #ends = new Map<string, number>();
 
-  constructor({ sinks }: AppDefinition) {
-    this.#isWanted = sinks.length > 0;
+  /** The position after the last record in each partition, by topic/partition. */
+  get ends(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#ends);
   }
 
   /** Takes in what was committed. */
   note(acks: readonly Ack[]): void {
-    if (!this.#isWanted) return;
     for (const { topic, partition, last } of acks) this.#ends.set(`${topic}/${partition}`, last + 1);
   }
 

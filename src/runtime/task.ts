@@ -6,6 +6,7 @@ import type { Router } from "../core/router.ts";
 import type { Delivery, Group, SinkGroup } from "../core/topology.ts";
 import type { Batch, Producer, Reader } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
+import { CommitFeed } from "./commit-feed.ts";
 import { commit, topicsAhead } from "./commit.ts";
 import { deadLetterNotices } from "./dead-letter-notice.ts";
 import { firstOffset } from "./first-offset.ts";
@@ -51,7 +52,8 @@ export class Task {
   readonly pace: Pace;
   state: TaskState = "created";
   commits = 0;
-  readonly sent: Sent;
+  readonly sent = new Sent();
+  readonly feed = new CommitFeed();
   readonly measures = new TaskMeasures();
   readonly #settings: Settings;
   readonly #ahead: ReadonlySet<string>;
@@ -93,7 +95,6 @@ export class Task {
     this.partition = partition;
     this.name = taskName(group, partition);
     this.#settings = settings;
-    this.sent = new Sent(settings.app["~app"]);
     this.#ahead = topicsAhead(settings);
     this.#returns = new ReturnQueue(this.name);
     this.#tasksOwned = tasksOwned;
@@ -127,13 +128,8 @@ export class Task {
   /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
   get store(): Store {
     if (this.#store && this.state !== "closed" && this.state !== "failed") return this.#store;
-    throw new TidemarkError(
-      "TIDEMARK_NOT_READY",
-      `Cannot read from task ${this.name}: it is ${this.state}; try again soon`,
-      {
-        retry: true,
-      },
-    );
+    const message = `Cannot read from task ${this.name}: it is ${this.state}; try again soon`;
+    throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
   }
 
   /**
@@ -224,6 +220,7 @@ export class Task {
   async close(): Promise<void> {
     this.stop();
     if (this.state !== "failed") this.state = "closed";
+    this.feed.end();
     await this.#nextPoll?.catch(() => {});
     await this.#reader?.close();
     await this.#producer?.close();
@@ -360,6 +357,7 @@ export class Task {
     this.sent.note(await (this.#polled ? this.#polled.commit(write) : write()));
     this.measures.noteCommit(clock.monotonic() - now, this.router.inputs, clock.now());
     this.router.settle();
+    this.feed.tell(step);
     for (const notice of deadLetterNotices(step.outputs, app.name, this.name)) onNotice(notice);
     this.commits++;
     this.#committedAt = now;

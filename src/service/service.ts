@@ -173,12 +173,12 @@ function ownStores(directory: string): Stores {
   };
 }
 
-function handlerOf(service: Service, access: AccessOptions, { onNotice }: ServeOptions) {
+function handlerOf(service: RunningService, access: AccessOptions, { onNotice }: ServeOptions) {
   const { runtime } = service;
   const onError = (error: unknown) => onNotice(noticeOf(error, "TIDEMARK_REQUEST_FAILED", "Cannot answer a request: "));
   const hindrance = () => service.hindrance;
   const metrics = () => metricsText(runtime, service.inputs, runtime.isReady && hindrance() === undefined);
-  return handler({ ...access, runtime, metrics, hindrance, onError });
+  return handler({ ...access, runtime, metrics, hindrance, stopping: service.stopping, onError });
 }
 
 /** A log in this process is never out of reach. */
@@ -227,6 +227,11 @@ class RunningService implements Service {
     void this.#watch?.run(this.#ending.signal);
     this.ended = this.#live(options.toEnd);
     this.ended.catch(() => {});
+  }
+
+  /** Aborted before anything is closed. */
+  get stopping(): AbortSignal {
+    return this.#ending.signal;
   }
 
   get inputs(): readonly InputProgress[] {

@@ -28,7 +28,7 @@ test("one JSON value becomes one record, byte for byte, in the partition of its 
   assert.deepEqual(await response.json(), {
     topic: "views",
     records: 1,
-    positions: [{ partition, first: 0, last: 0 }],
+    positions: [{ partition, first: 0, last: 0, minPosition: `views/${partition}:1` }],
   });
   const line = await (await site.ask("/topics/views")).text();
   assert.match(line, /"note": 12345678901234567890\.10 \}/);

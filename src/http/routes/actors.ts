@@ -1,4 +1,6 @@
 import { actorStates, keyState, keyWindows, listActors } from "../actors.ts";
+import { keyChanges } from "../changes.ts";
+import { WAITING } from "../positions.ts";
 import type { Parameter, Route } from "../route.ts";
 import { list, named, object, text } from "../schema.ts";
 
@@ -21,6 +23,9 @@ const page = object({
   standings: { ...list(named("Standing")), description: "Of each partition that was looked at: states may be newer." },
 }, { cursor: { ...text, description: "Where the next page begins. Absent when there is none." } });
 const ofKey = { "application/json": { anyOf: [state, windows] } };
+
+/** What may come of waiting. */
+const WAITED = ["TIDEMARK_LOG_TOPIC_UNKNOWN", "TIDEMARK_POSITION_PENDING"] as const;
 
 /** What can be asked about actors. */
 export const ACTOR_ROUTES: readonly Route[] = [
@@ -48,13 +53,14 @@ export const ACTOR_ROUTES: readonly Route[] = [
         schema: { type: "integer", minimum: 1, maximum: 1_000 },
       },
       cursor: { description: "The cursor of the page before, from any instance.", schema: text },
+      ...WAITING,
       key: {
         description: 'Only the state of this key: for those that a path cannot carry, which are "", "." and "..".',
         schema: text,
       },
     },
     answer: { "application/json": { anyOf: [page, ...ofKey["application/json"].anyOf] } },
-    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_KEY_UNKNOWN"],
+    refusals: [...WAITED, "TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_KEY_UNKNOWN"],
     run: actorStates,
   },
   {
@@ -62,8 +68,9 @@ export const ACTOR_ROUTES: readonly Route[] = [
     path: "/actors/:actor/:key",
     summary: "The state of a key, or its windows where the actor has windows",
     texts: { actor, key },
+    query: WAITING,
     answer: ofKey,
-    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_KEY_UNKNOWN"],
+    refusals: [...WAITED, "TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_KEY_UNKNOWN"],
     run: keyState,
   },
   {
@@ -71,8 +78,23 @@ export const ACTOR_ROUTES: readonly Route[] = [
     path: "/actors/:actor/:key/windows",
     summary: "The windows of a key: those that are open, and those that closed of late",
     texts: { actor, key },
+    query: WAITING,
     answer: { "application/json": windows },
-    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_ROUTE_UNKNOWN"],
+    refusals: [...WAITED, "TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_ROUTE_UNKNOWN"],
     run: keyWindows,
+  },
+  {
+    method: "GET",
+    path: "/actors/:actor/:key/changes",
+    summary: "The state of a key as it is now, and after each commit that changes it, as server-sent events",
+    description:
+      "An event's data is what GET of the key would answer, with gone where it has no state, and with skipped where " +
+      "states before it may have been passed over: for a client that is slow, or was away. Its id is the number of the " +
+      "task's commit; who sends it back as Last-Event-ID is told the state again unless nothing was committed since. A " +
+      "comment comes every 15 s. The stream ends when the key's task goes to another instance, and with the service.",
+    texts: { actor, key },
+    answer: { "text/event-stream": text },
+    refusals: ["TIDEMARK_ACTOR_UNKNOWN", "TIDEMARK_KEY_INVALID", "TIDEMARK_BUSY"],
+    run: keyChanges,
   },
 ];

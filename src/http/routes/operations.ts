@@ -1,5 +1,6 @@
 import { openApiJson } from "../openapi.ts";
 import { livez, metricsText, readyz, topologyJson } from "../operations.ts";
+import { positionOf, WAITING } from "../positions.ts";
 import type { Route } from "../route.ts";
 import { list, named, object, text, whole } from "../schema.ts";
 
@@ -29,6 +30,35 @@ export const OPERATION_ROUTES: readonly Route[] = [
     },
     refusals: [],
     run: topologyJson,
+  },
+  {
+    method: "GET",
+    path: "/positions/:topic/:partition",
+    summary: "How far a partition of a topic is processed and committed, by this instance",
+    texts: {
+      topic: { description: "The name of a topic that the app reads, or of one of its own.", schema: text },
+      partition: {
+        description: "The number of a partition.",
+        schema: { type: "integer", minimum: 0, maximum: 999_999_999 },
+      },
+    },
+    query: {
+      min: { description: "Answer only when it has come to this position. Default 0.", schema: whole },
+      wait: WAITING["wait"]!,
+    },
+    answer: {
+      "application/json": object({
+        topic: text,
+        partition: whole,
+        position: whole,
+        sent: {
+          ...named("Positions"),
+          description: "After what its task has sent since its start, by topic/partition.",
+        },
+      }),
+    },
+    refusals: ["TIDEMARK_LOG_TOPIC_UNKNOWN", "TIDEMARK_POSITION_PENDING"],
+    run: positionOf,
   },
   {
     method: "GET",

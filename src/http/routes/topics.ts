@@ -1,5 +1,5 @@
 import type { Parameter, Route } from "../route.ts";
-import { anything, list, object, text, whole } from "../schema.ts";
+import { anything, list, named, object, text, whole } from "../schema.ts";
 import { publishTo, topicRecords } from "../topics.ts";
 
 const topic: Parameter = { description: "The name of a topic.", schema: text };
@@ -19,8 +19,9 @@ export const TOPIC_ROUTES: readonly Route[] = [
         topic: text,
         records: whole,
         positions: {
-          ...list(object({ partition: whole, first: whole, last: whole })),
-          description: "The offsets of the first and last record in each partition.",
+          ...list(object({ partition: whole, first: whole, last: whole, minPosition: named("Position") })),
+          description:
+            "The offsets of the first and last record in each partition, and the position after them, for queries to wait for.",
         },
       }),
     },
