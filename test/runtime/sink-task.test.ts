@@ -1,15 +1,28 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { number, object } from "valibot";
+import { emit, setup } from "xstate";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
-import { app, type OutsideSink, sink, type SinkCall, type SinkOptions, type SinkRecord, topic } from "../../src/mod.ts";
+import {
+  actor,
+  app,
+  type OutsideSink,
+  sink,
+  type SinkCall,
+  type SinkOptions,
+  type SinkRecord,
+  topic,
+} from "../../src/mod.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { type Runtime, start } from "../../src/runtime/runtime.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import { HandClock } from "./hand-clock.ts";
 
 const numbers = topic("numbers", { schema: object({ n: number() }) });
+const teller = setup({
+  types: { events: {} as { type: "tell"; n: number }, emitted: {} as { type: "told"; n: number } },
+}).createMachine({ on: { tell: { actions: emit(({ event }) => ({ type: "told", n: event.n })) } } });
 type Written = SinkRecord<{ n: number }>;
 type Write = SinkOptions<{ n: number }>["write"];
 
@@ -423,3 +436,72 @@ test("partitions stand alone: one that cannot write does not hold another", asyn
   equal(b.position(0), 0);
   ok(b.runtime.isReady);
 });
+
+test("at its end a sink waits for what an actor committed last, though the log does not show it at once", async () => {
+  let asked = 0;
+  const hides = () => asked < 10;
+  const hidden = ({ topic }: { readonly topic: string }) => topic === "out.told.emitted" && hides();
+  const inner = memoryLog();
+  const through = <T extends object>(target: T, own: Partial<T>): T =>
+    new Proxy(target, {
+      get: (object, name) => {
+        const member = Reflect.get(name in own ? own : object, name);
+        return typeof member === "function" ? member.bind(object) : member;
+      },
+    });
+  const log = through(inner, {
+    bounds: async (partition) => {
+      if (!hidden(partition)) return await inner.bounds(partition);
+      asked++;
+      return { start: 0, end: 0 };
+    },
+    reader: async (from) => {
+      const reader = await inner.reader(from);
+      if (!from.some(({ topic }) => topic === "out.told.emitted")) return reader;
+      return through(reader, { poll: async (options) => hides() ? [] : await reader.poll(options) });
+    },
+  });
+  const telling = actor("telling", teller).on(numbers.byKey(), ({ n }) => ({ type: "tell", n })).within("told");
+  const seen: number[] = [];
+  const told = sink("told", telling.emitted("told"), {
+    write: (batch) => void seen.push(...batch.map(({ value }) => value.n)),
+  });
+  const runtime = await start({ app: app("out", [telling, told]), log, stores: memoryStores(), createPartitions: 1 });
+  try {
+    await log.append("numbers", 0, [1, 2].map((n) => ({ key: "k", value: `{"n":${n}}`, timestamp: 1 })));
+    await runtime.finish();
+    deepEqual(seen, [1, 2]);
+  } finally {
+    await runtime.stop();
+  }
+});
+
+for (const policy of ["stop", "drop"] as const) {
+  test(`what a policy says of records that cannot be written: ${policy}`, async (t) => {
+    const written: number[] = [];
+    const write: Write = (batch) => {
+      if (ns(batch).includes(2)) throw new Error("refused");
+      written.push(...ns(batch));
+    };
+    const b = new Bench();
+    const out = sink("to-list", numbers, { batch: { max: 4 }, retry: { attempts: 2 }, write });
+    b.runtime = await start({
+      app: app("out", [out], { onDeadLetter: policy === "stop" ? "stop" : () => "drop" }),
+      log: b.log,
+      stores: b.stores,
+      clock: b.clock,
+      createPartitions: 1,
+      commitIntervalMs: 0,
+    });
+    t.after(() => b.stop());
+    await b.clock.advance(0);
+    const ended = b.runtime.ended.catch(({ code }) => code);
+    await b.send([0, 1, 2, 3]);
+    await b.clock.advance(10_000);
+    if (policy === "stop") equal(await ended, "TIDEMARK_POLICY_STOP");
+    deepEqual(written, policy === "stop" ? [0, 1] : [0, 1, 3]);
+    equal((await b.inner.committed("out.to-list"))[0]!.offset, policy === "stop" ? 2 : 4);
+    deepEqual(await b.deadLetters(), []);
+    if (policy === "drop") equal(b.runtime.sinks[0]!.dropped, 1);
+  });
+}
