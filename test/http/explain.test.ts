@@ -165,7 +165,9 @@ test("what a key waits for, asked where the key is not, as JSON and in words", a
   equal(response.headers.get("content-type"), "text/plain; charset=utf-8");
   const lines = (await response.text()).split("\n");
   deepEqual(lines.slice(0, 3), [
-    `What waits of key ${JSON.stringify(key)} of actor minutes, until task minutes.repartition-1 has come to its time:`,
+    `What waits of key ${
+      JSON.stringify(key)
+    } of actor minutes, and the event time to which task minutes.repartition-1 has to come for it:`,
     "- Window [2027-01-15T08:00:00.000Z, 2027-01-15T08:01:00.000Z) closes at 2027-01-15T08:01:00.000Z.",
     "- Window [2027-01-15T08:01:00.000Z, 2027-01-15T08:02:00.000Z) closes at 2027-01-15T08:02:00.000Z.",
   ]);

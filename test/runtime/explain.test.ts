@@ -1,11 +1,11 @@
 /** Each thing that can hold event time is named as what it is, and when it is gone event time goes on. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { actor, app, forward, memoryLog, TidemarkError, topic, tumbling } from "tidemark";
+import { actor, app, forward, join, memoryLog, session, sliding, TidemarkError, topic, tumbling } from "tidemark";
 import { any } from "valibot";
 import type { Log } from "../../src/log/log.ts";
 import { add, HOUR_MS, MINUTE_MS, minutes, time } from "../event-time/minutes.ts";
-import { adder, collector } from "../event-time/machines.ts";
+import { adder, alarmAfter, collector, teller } from "../event-time/machines.ts";
 import { until } from "../http/site.ts";
 import { intercepted, NOW, resumed, type Watched, watched, watermarkOf, withCommits } from "./watched.ts";
 
@@ -335,3 +335,83 @@ test("sources that have ended", async (t) => {
   await runtime.finish();
   equal((await seen("a-0", "ended")).watermark, "end");
 });
+
+test("all that waits of a key is told with the event time at which it is done, to the millisecond", async (t) => {
+  const out = topic("out", { schema: any() });
+  const [a, b] = ["a", "b"].map((name) => topic(name, { schema: any(), time, watermark: loose }).by(({ key }) => key));
+  const at = { maxEvents: 10 };
+  const told = ({ time }: { time: number }) => ({ type: "message", time, left: null, right: null }) as const;
+  const recorded = ({ time }: { time: number }) => ({ type: "record", id: `${time}` }) as const;
+  const actors = [
+    actor("timed", alarmAfter(1_000)).on(a!, () => ({ type: "set" })).within("rang"),
+    actor("expiring", teller, { expireAfter: { seconds: 3 } }).on(a!, told).within("told"),
+    actor("ordered", teller, { order: "event-time" }).on(a!, told).within("told"),
+    actor("joined", teller).on(
+      join(a!, b!, { type: "left", after: { seconds: 2 }, where: () => true }),
+      ({ left }) => told(left as { time: number }),
+    ).to("told", out, (event) => event),
+    actor("sessions", collector).window(session({ seconds: 4 }, at)).on(a!, recorded).within("closed").within(
+      "updated",
+    ),
+    actor("slidings", collector).window(sliding({ seconds: 1 }, at)).on(a!, recorded).within("closed").within(
+      "updated",
+    ),
+    actor("early", collector)
+      .window(tumbling({ seconds: 5 }, { early: { every: { seconds: 2 } }, allowedLateness: { seconds: 1 } }))
+      .on(a!, recorded).within("closed").within("updated"),
+  ];
+  const site = await watched(t, { a: 1, b: 1, out: 1 }, { app: app("waits", actors) });
+  const { log, runtime } = site;
+  const names = actors.map(({ name }) => name);
+  const waiting = async () => {
+    const all = await Promise.all(names.map((actor) => runtime.explain({ actor, key: "k" })));
+    return all.map(({ pending }, index) => pending!.map((one) => ({ actor: names[index]!, ...one }))).flat();
+  };
+  await runtime.opened;
+  await add(log, "a", 0, [NOW + 100]);
+  await add(log, "b", 0, [NOW]);
+  await until(async () => (await waiting()).length === 9);
+  const record = { topic: "a", partition: 0, offset: 0, time: NOW + 100 };
+  const spans = [[100, 4_100], [-899, 101], [0, 5_000]].map(([start, end]) => ({
+    start: NOW + start!,
+    end: NOW + end!,
+  }));
+  const all = [
+    { actor: "timed", kind: "timer", id: "xstate.after.wait.(machine).set", due: NOW + 1_100 },
+    { actor: "expiring", kind: "expiry", due: NOW + 3_100 },
+    { actor: "ordered", kind: "record", due: NOW + 101, ...record },
+    {
+      actor: "joined",
+      kind: "record",
+      due: NOW + 1,
+      ...record,
+      topic: "b",
+      time: NOW,
+      side: "right",
+      isMatched: false,
+    },
+    { actor: "joined", kind: "record", due: NOW + 2_101, ...record, side: "left", isMatched: false },
+    { actor: "sessions", kind: "window", due: NOW + 4_101, window: spans[0]! },
+    { actor: "slidings", kind: "window", due: NOW + 101, window: spans[1]! },
+    { actor: "early", kind: "update", due: NOW + 2_000, window: spans[2]! },
+    { actor: "early", kind: "window", due: NOW + 6_000, window: spans[2]! },
+  ];
+  deepEqual(await waiting(), all);
+  const update = all[7]!;
+  // What comes next after an early update is another one.
+  const later = { ...update, due: NOW + 4_000 };
+  const dues = [...new Set([...all, later].map(({ due }) => due))].sort((a, b) => a - b);
+  for (const watermark of dues.flatMap((due) => [due - 1, due])) {
+    for (const name of ["a", "b"]) await add(log, name, 0, [watermark + 5_000], "x");
+    await until(() => watermarkOf(runtime, "a-0") === watermark && !runtime.tasks[0]!.router.hasProgress);
+    const left = (one: { due: number }) => one.due > watermark;
+    const expected = [...all, ...left(update) ? [] : [later]].filter(left);
+    const sorted = (list: readonly object[]) => list.map((one) => JSON.stringify(one)).sort();
+    deepEqual(sorted((await waiting()).map(inOrder)), sorted(expected.map(inOrder)), `${watermark - NOW}`);
+  }
+});
+
+/** The same with its members in the order of their names. */
+function inOrder(one: object): object {
+  return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -64,7 +64,7 @@ function waits(
   if (pending.length === 0) return [`Nothing of ${whose} waits for event time, which is that of task ${task}.`];
   const more = pending.length - WAITS_MAX + omitted;
   return [
-    `What waits of ${whose}, until task ${task} has come to its time:`,
+    `What waits of ${whose}, and the event time to which task ${task} has to come for it:`,
     ...pending.slice(0, WAITS_MAX).map((one) => `- ${waitOf(one)}`),
     ...(more > 0 ? [`- and ${more} more.`] : []),
   ];
