@@ -19,6 +19,8 @@ export interface Order {
 }
 
 interface Version {
+  /** What the names of the app and its topics begin with. */
+  readonly prefix?: string;
   /** Which amounts the machine throws at. */
   readonly poison?: (cents: number) => boolean;
   /** Which orders have no key. */
@@ -34,8 +36,9 @@ const Sum = object({ user: string(), sum: number() });
 
 /** Adds up what each user pays, and tells each sum; and counts all orders of all users, whatever they are. */
 export function shop(version: Version = {}) {
-  const { poison = () => false, keyless = () => false, refuses = () => false, options = {}, ...policy } = version;
-  const orders = topic("orders", {
+  const { prefix = "", poison = () => false, keyless = () => false, refuses = () => false, options = {}, ...policy } =
+    version;
+  const orders = topic(`${prefix}orders`, {
     schema: pipe(
       object({ user: string(), cents: number(), time: number(), note: any() }),
       check((order) => !refuses(order)),
@@ -44,7 +47,7 @@ export function shop(version: Version = {}) {
     watermark: { maxOutOfOrderness: { seconds: 10 } },
     ...policy,
   });
-  const sums = topic("sums", { schema: Sum });
+  const sums = topic(`${prefix}sums`, { schema: Sum });
   const adding = setup({
     types: {
       context: {} as { sum: number },
@@ -70,7 +73,7 @@ export function shop(version: Version = {}) {
     return order.user;
   });
   const add = ({ cents }: Order) => ({ type: "add" as const, cents });
-  return app("shop", [
+  return app(`${prefix}shop`, [
     actor("paid", adding, { version: 2 }).on(byUser, add)
       .to("added", sums, ({ sum }, { key }) => ({ user: key, sum })),
     actor(
