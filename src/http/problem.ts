@@ -32,9 +32,11 @@ const TITLES: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
+  408: "Request Timeout",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   421: "Misdirected Request",
+  431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -59,10 +61,20 @@ interface ProblemInit {
   readonly members?: Readonly<Record<string, unknown>>;
 }
 
+/** The status of a problem in words. */
+export function titleOf(status: number): string {
+  return TITLES[status]!;
+}
+
+/** The text of a problem. */
+export function problemText(status: number, { detail, code, members = {} }: ProblemInit): string {
+  return JSON.stringify({ type: "about:blank", title: titleOf(status), status, detail, code, ...members }) + "\n";
+}
+
 /** A problem as a response. */
-export function problem(status: number, { detail, code, headers = {}, members = {} }: ProblemInit): Response {
-  const body = { type: "about:blank", title: TITLES[status], status, detail, code, ...members };
-  return answer(JSON.stringify(body) + "\n", "application/problem+json", {
+export function problem(status: number, init: ProblemInit): Response {
+  const { headers = {} } = init;
+  return answer(problemText(status, init), "application/problem+json", {
     status,
     headers: { ...HEADERS[status], ...headers },
   });

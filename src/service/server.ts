@@ -4,11 +4,11 @@
  */
 
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { reasonOf, TidemarkError } from "../core/errors.ts";
-import { problem } from "../http/problem.ts";
+import { type Code, reasonOf, TidemarkError } from "../core/errors.ts";
+import { problem, problemText, titleOf } from "../http/problem.ts";
 import { requestOf } from "./request.ts";
 
 /** What one client, or all of them, may take of a service. */
@@ -23,7 +23,10 @@ export const SERVER_LIMITS = {
   keepAliveMs: 5_000,
   /** Without a byte in either direction: a client that does not take its answer. */
   stalledMs: 60_000,
-  /** Open at the same time; further ones are closed at once. */
+  /**
+   * Open at the same time. One more takes the place of the one that is open longest with no request under way; where all have
+   * one, it is closed.
+   */
   connections: 1_000,
   /** How often the times are looked at. */
   checkMs: 1_000,
@@ -71,8 +74,7 @@ export async function listen(
     connectionsCheckingInterval: limits.checkMs,
   });
   http.timeout = limits.stalledMs;
-  http.maxConnections = limits.connections;
-  const conversations = new Conversations(http, handler);
+  const conversations = new Conversations(http, handler, limits.connections);
   await bind(http, address);
   const { port } = http.address() as AddressInfo;
   return {
@@ -89,11 +91,14 @@ class Conversations {
   readonly #sockets = new Set<Duplex>();
   /** The requests under way, with their ends. */
   readonly #busy = new Map<ServerResponse, Promise<void>>();
+  readonly #limit: number;
 
-  constructor(http: HttpServer, handler: Handler) {
+  constructor(http: HttpServer, handler: Handler, limit: number) {
     this.#http = http;
     this.#handler = handler;
+    this.#limit = limit;
     http.on("connection", (socket) => {
+      if (this.#sockets.size >= this.#limit && !this.#makeRoom()) return void socket.destroy();
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
@@ -101,6 +106,22 @@ class Conversations {
       this.#busy.set(outgoing, this.#serve(incoming, outgoing));
     });
     http.on("clientError", refuse);
+  }
+
+  /** Ends the oldest connection that is of no use now, so that those who only hold connections keep nobody out. */
+  #makeRoom(): boolean {
+    const busy = this.#busySockets();
+    for (const socket of this.#sockets) {
+      if (busy.has(socket)) continue;
+      this.#sockets.delete(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+
+  #busySockets(): ReadonlySet<Duplex> {
+    return new Set([...this.#busy.keys()].map(({ req }) => req.socket));
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -113,8 +134,8 @@ class Conversations {
   async close(deadlineMs: number): Promise<void> {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#http.close(() => resolve());
-    const busy = new Set([...this.#busy.keys()].map(({ socket }) => socket));
-    for (const socket of this.#sockets) if (!busy.has(socket as Socket)) socket.destroy();
+    const busy = this.#busySockets();
+    for (const socket of this.#sockets) if (!busy.has(socket)) socket.destroy();
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, deadlineMs);
@@ -188,13 +209,18 @@ function urlHost(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
+/** What is told of a request that never came to the handler. */
+const REFUSALS: Readonly<Record<string, readonly [status: number, detail: string, code: Code]>> = {
+  HPE_HEADER_OVERFLOW: [431, "its line and headers take more than they may", "TIDEMARK_REQUEST_TOO_LARGE"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "it has not come in time", "TIDEMARK_REQUEST_INVALID"],
+};
+
 /** Answers what is no request of HTTP, or takes too much or too long. */
 function refuse(error: Error & { code?: string }, socket: Duplex): void {
-  const status = error.code === "HPE_HEADER_OVERFLOW"
-    ? "431 Request Header Fields Too Large"
-    : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-    ? "408 Request Timeout"
-    : "400 Bad Request";
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-  else socket.destroy();
+  if (!socket.writable) return void socket.destroy();
+  const otherwise = [400, "it is not one of HTTP", "TIDEMARK_REQUEST_INVALID"] as const;
+  const [status, found, code] = REFUSALS[error.code ?? ""] ?? otherwise;
+  const body = problemText(status, { detail: `Cannot understand the request: ${found}`, code });
+  const about = `content-type: application/problem+json\r\ncontent-length: ${body.length}`;
+  socket.end(`HTTP/1.1 ${status} ${titleOf(status)}\r\nconnection: close\r\n${about}\r\n\r\n${body}`);
 }

@@ -79,6 +79,13 @@ async function untilStill(number: () => number): Promise<void> {
 }
 
 const GET = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+/** The problem that a bare answer holds. */
+function problemIn(answer: string): { readonly status: number; readonly code: string } {
+  const [head, body] = answer.split("\r\n\r\n") as [string, string];
+  assert.match(head, /content-type: application\/problem\+json/i);
+  return JSON.parse(body);
+}
+
 const status = (answer: string): string => answer.slice(0, "HTTP/1.1 200".length);
 
 test("requests arrive with their method, path, parameters and body", async (t) => {
@@ -130,7 +137,11 @@ test("what is not HTTP is refused and the connection closed", async (t) => {
     "OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
     "TRACE / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
   ];
-  for (const text of bad) assert.equal(status(await exchange(url, text)), "HTTP/1.1 400", JSON.stringify(text));
+  for (const text of bad) {
+    const answer = await exchange(url, text);
+    assert.equal(status(answer), "HTTP/1.1 400", JSON.stringify(text));
+    assert.equal(problemIn(answer).code, "TIDEMARK_REQUEST_INVALID");
+  }
 });
 
 test("a request line or headers beyond 64 KiB are refused, just below they are taken", async (t) => {
@@ -140,7 +151,9 @@ test("a request line or headers beyond 64 KiB are refused, just below they are t
   assert.equal(status(await ask("a".repeat(65_000), "")), "HTTP/1.1 200");
   assert.equal(status(await ask("", "a".repeat(65_000))), "HTTP/1.1 200");
   for (const [path, header] of [["a".repeat(66_000), ""], ["", "a".repeat(66_000)]] as const) {
-    assert.equal(status(await ask(path, header)), "HTTP/1.1 431");
+    const answer = await ask(path, header);
+    assert.equal(status(answer), "HTTP/1.1 431");
+    assert.equal(problemIn(answer).code, "TIDEMARK_REQUEST_TOO_LARGE");
   }
 });
 
@@ -165,22 +178,26 @@ test("a connection that says nothing, or nothing more, is closed", async (t) => 
   await silent;
 });
 
-test("connections beyond their number are closed at once, until one is free", async (t) => {
-  const { url } = await open(t, echo, { connections: 3 });
-  const open3 = [dial(url), dial(url), dial(url)];
-  for (const { socket } of open3) socket.write(GET);
-  await until(() => open3.every(({ received }) => received() !== ""));
-  assert.equal(await exchange(url, GET), "");
-  open3[0]!.socket.destroy();
-  await open3[0]!.closed;
-  await until(async () => {
-    const { socket, received, closed } = dial(url);
-    socket.write(GET);
-    await Promise.race([closed, until(() => received() !== "")]);
+test("one connection too many takes the place of the oldest without a request, or is closed where all have one", async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const { url } = await open(t, async (request) => {
+    if (request.url.endsWith("/wait")) await gate.promise;
+    return json({});
+  }, { connections: 3 });
+  const busy = [dial(url), dial(url)];
+  for (const { socket } of busy) socket.write("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
+  const idle = dial(url);
+  idle.socket.write(GET);
+  await until(() => idle.received() !== "");
+  const last = dial(url);
+  last.socket.write("GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
+  await idle.closed;
+  await until(async () => await exchange(url, GET) === "");
+  gate.resolve();
+  for (const { socket, received } of [...busy, last]) {
+    await until(() => received() !== "");
     socket.destroy();
-    return received() !== "";
-  });
-  for (const { socket } of open3) socket.destroy();
+  }
 });
 
 test("a body that is too large is answered even to a client that sends on regardless", async (t) => {
