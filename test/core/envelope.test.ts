@@ -26,8 +26,8 @@ function logged({ key, value, timestamp, headers = [] }: NewRecord): LogRecord {
 
 test("a forwarded record comes out as it was, byte for byte, with where it came from", () => {
   const about: fc.Arbitrary<Omit<Forwarded, "offset">> = fc.record(
-    { source: fc.nat(), channel, before: watermark },
-    plain,
+    { source: fc.nat(), channel, before: watermark, attempts: fc.integer({ min: 2 }) },
+    { ...plain, requiredKeys: ["source", "channel", "before"] },
   );
   fc.assert(fc.property(record, text, about, (original, key, about) => {
     const forwarded = { ...about, offset: original.offset };

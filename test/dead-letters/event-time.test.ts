@@ -25,6 +25,8 @@ let isOld = true;
 const Event = pipe(object({ k: string(), t: number(), n: number() }), check(({ n }) => !isOld || n !== UNFIT));
 /** What the old version cannot read, make an event of, fold, or fold a second time. */
 const [UNFIT, UNMADE, UNFOLDED, TWICE] = [1, 2, 3, 4];
+/** What the old version cannot make an event of, and the new one cannot fold. */
+const NEVER = 5;
 type Event = { k: string; t: number; n: number };
 
 const schema = object({ k: string(), t: number(), n: number() });
@@ -45,7 +47,9 @@ const counting = setup({
   on: {
     add: {
       actions: assign(({ context, event }) => {
-        if (isOld && (event.n === UNFOLDED || event.n === TWICE && context.seen.length > 0)) throw new Error("not now");
+        if (event.n === NEVER || isOld && (event.n === UNFOLDED || event.n === TWICE && context.seen.length > 0)) {
+          throw new Error("not now");
+        }
         return { seen: [...context.seen, event.n] };
       }),
     },
@@ -53,7 +57,7 @@ const counting = setup({
   },
 });
 const add = ({ n }: Event) => {
-  if (isOld && n === UNMADE) throw new Error("no event");
+  if (isOld && (n === UNMADE || n === NEVER)) throw new Error("no event");
   return { type: "add" as const, n };
 };
 const byK = events.by(({ k }) => k);
@@ -137,6 +141,31 @@ test("a session takes it among the records that wait", async () => {
   const { outcomes, told } = await story([sessions], [event(10, 0), event(25, UNMADE), event(40, 0)]);
   deepEqual(outcomes, ["buffered"]);
   deepEqual(told, [{ k: "k", n: 3, end: 60 }], "without it they would be two sessions");
+});
+
+test("what waits again and then fails is a dead letter of its second attempt, also after a restart", async () => {
+  const log = memoryLog();
+  const application = app("times", [windowed(session({ milliseconds: 20 }))]);
+  isOld = true;
+  const first = await run(application, log);
+  await put(log, [event(10, 0), event(25, NEVER)], 0, "events");
+  await settled(first, log);
+  isOld = false;
+  const [letter] = await lettersOf(first);
+  deepEqual((await first.deadLetters.sendBack(letter!)).outcomes, [{ actor: "one", outcome: "buffered" }]);
+  await first.stop();
+  const second = await run(application, log); // with nothing but the changelog
+  try {
+    await second.finish();
+    const letters = await lettersOf(second);
+    deepEqual(letters.map(({ attempts, reason }) => [attempts, reason]), [
+      [1, "TIDEMARK_EVENT_INVALID"],
+      [2, "TIDEMARK_FOLD_FAILED"],
+    ]);
+    deepEqual(letters[1]!.record, letter!.record);
+  } finally {
+    await second.stop();
+  }
 });
 
 test("an actor in exact order folds it in its turn; where that has passed it is late", async () => {

@@ -4,6 +4,8 @@ import { test, type TestContext } from "node:test";
 import { memoryLog } from "../../src/log/memory/log.ts";
 import type { Log } from "../../src/log/log.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { sentBackRow } from "../../src/core/row.ts";
+import type { Stores } from "../../src/store/store.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import { recordsOf } from "../outcome.ts";
 import { contextsOf, lettersOf, order, put, run, settled, shop } from "./shop.ts";
@@ -17,7 +19,7 @@ async function withLetters(
   values: readonly string[],
   partitions = 1,
   second: Parameters<typeof shop>[0] = {},
-): Promise<{ log: Log; runtime: Runtime }> {
+): Promise<{ log: Log; runtime: Runtime; stores: Stores }> {
   const log = memoryLog();
   await log.createTopics([{ name: "orders", partitions }]);
   const stores = memoryStores();
@@ -28,7 +30,7 @@ async function withLetters(
   await old.stop();
   const runtime = await run(shop(second), log, options);
   t.after(() => runtime.stop());
-  return { log, runtime };
+  return { log, runtime, stores };
 }
 
 for (const partitions of [1, 3]) {
@@ -105,6 +107,28 @@ test("poison that is sent back again and again blocks nothing, and its attempts 
   }
   const [first] = await lettersOf(runtime);
   equal((await runtime.deadLetters.sendBack(first!)).isNew, false, "an older letter was sent back before");
+});
+
+test("what the log has forgotten is forgotten by those who took it back", async (t) => {
+  const { runtime, log, stores } = await withLetters(
+    t,
+    { poison: (cents) => cents < 0 },
+    [order("ann", -1), order("ann", -2), order("ann", -3)],
+  );
+  const letters = await lettersOf(runtime);
+  for (const letter of letters.slice(0, 2)) await runtime.deadLetters.sendBack(letter);
+  await log.trim({ topic: "shop.dead-letters", partition: 0 }, 1);
+  await runtime.deadLetters.sendBack(letters[2]!);
+  equal((await runtime.deadLetters.sendBack(letters[1]!)).isNew, false);
+  await runtime.stop();
+  const names = runtime.topology.groups.map(({ name }) => `${name}-0`);
+  const rows: string[] = [];
+  for (const name of names) {
+    const store = await stores.open(name);
+    rows.push(...(await store.range({ gte: "s!", lt: 's"', limit: 10 })).map(([row]) => row));
+    await store.close();
+  }
+  deepEqual(rows, [sentBackRow(0, 1), sentBackRow(0, 2)]);
 });
 
 test("what has nobody to go to is refused with what to do", async (t) => {
