@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf } from "../core/errors.ts";
 import type { Log } from "../log/log.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { OnNotice } from "../runtime/notice.ts";
 
 /** How often the log is asked for a sign of life, in ms. */
@@ -13,6 +13,8 @@ interface LogWatchOptions {
   /** For how long it may be silent, in ms. */
   readonly silenceMs: number;
   readonly onNotice: OnNotice;
+  /** Default: the system's. */
+  readonly clock?: Pick<Clock, "monotonic" | "pause">;
 }
 
 /**
@@ -21,17 +23,20 @@ interface LogWatchOptions {
  */
 export class LogWatch {
   readonly #options: LogWatchOptions;
-  #heardAt = performance.now();
+  readonly #clock: Pick<Clock, "monotonic" | "pause">;
+  #heardAt: number;
   #reason = "";
   #isSilent = false;
 
   constructor(options: LogWatchOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#heardAt = this.#clock.monotonic();
   }
 
   /** For how long it has been silent, in words; undefined while that is no longer than it may be. */
   get silence(): string | undefined {
-    const silentMs = performance.now() - this.#heardAt;
+    const silentMs = this.#clock.monotonic() - this.#heardAt;
     if (silentMs <= this.#options.silenceMs) return undefined;
     return `the log has not answered for ${Math.round(silentMs / 1_000)} s${this.#reason}`;
   }
@@ -42,7 +47,7 @@ export class LogWatch {
     let asking: Promise<void> | undefined;
     while (!signal.aborted) {
       asking ??= this.#ask().finally(() => asking = undefined);
-      await sleep(waitMs, undefined, { signal }).catch(() => {});
+      await this.#clock.pause(waitMs, signal);
       if (!signal.aborted) this.#tell();
     }
   }
@@ -51,7 +56,7 @@ export class LogWatch {
     const { log, topic } = this.#options;
     try {
       await log.topics([topic]);
-      this.#heardAt = performance.now();
+      this.#heardAt = this.#clock.monotonic();
       this.#reason = "";
     } catch (error) {
       this.#reason = `: ${reasonOf(error)}`;

@@ -1,10 +1,37 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Notice } from "../../src/runtime/notice.ts";
 import { LogWatch } from "../../src/service/log-watch.ts";
-import { until } from "../http/site.ts";
+
+/** A clock that goes on when it is told to: by two seconds, which is how often the log is asked. */
+class Ticks {
+  #now = 0;
+  #wake = () => {};
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  pause(_ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  async tick(times: number): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      await turn();
+      this.#now += 2_000;
+      this.#wake();
+      await turn();
+    }
+  }
+}
 
 test("a log that fails, or hangs, is silent after a time, which is told once, as is its return", async (t) => {
+  const clock = new Ticks();
   const told: Notice[] = [];
   const ending = new AbortController();
   let answer = (): Promise<Map<string, number>> => Promise.resolve(new Map());
@@ -13,21 +40,24 @@ test("a log that fails, or hangs, is silent after a time, which is told once, as
     asked++;
     return answer();
   };
-  const watch = new LogWatch({ log: { topics }, topic: "any", silenceMs: 100, onNotice: (one) => told.push(one) });
+  const onNotice = (notice: Notice) => told.push(notice);
+  const watch = new LogWatch({ log: { topics }, topic: "any", silenceMs: 15_000, onNotice, clock });
   const running = watch.run(ending.signal);
   t.after(async () => {
     ending.abort();
     await running;
   });
-  await until(() => asked >= 8);
-  assert.deepEqual([watch.silence, told], [undefined, []]);
+  await clock.tick(20);
+  assert.deepEqual([watch.silence, told, asked], [undefined, [], 21]);
 
   answer = () => Promise.reject(new Error("no broker"));
-  await until(() => watch.silence !== undefined);
-  assert.match(watch.silence!, /^the log has not answered for 0 s: no broker$/);
-  await until(() => told.length > 0);
+  await clock.tick(7);
+  assert.deepEqual([watch.silence, told], [undefined, []]);
+  await clock.tick(5);
+  assert.equal(watch.silence, "the log has not answered for 24 s: no broker");
   answer = () => Promise.resolve(new Map());
-  await until(() => watch.silence === undefined && told.length > 1);
+  await clock.tick(2);
+  assert.equal(watch.silence, undefined);
   assert.deepEqual(told.map(({ level, code }) => `${level} ${code}`), [
     "error TIDEMARK_LOG_SILENT",
     "info TIDEMARK_LOG_BACK",
@@ -35,12 +65,14 @@ test("a log that fails, or hangs, is silent after a time, which is told once, as
 
   const hanging = Promise.withResolvers<Map<string, number>>();
   answer = () => hanging.promise;
-  await until(() => told.length > 2);
+  await clock.tick(1);
   const questions = asked;
-  await until(() => watch.silence !== undefined);
+  await clock.tick(10);
   assert.equal(asked, questions, "one question at a time");
+  assert.match(watch.silence!, /^the log has not answered for 2\d s$/);
   answer = () => Promise.resolve(new Map());
   hanging.resolve(new Map());
-  await until(() => told.length > 3);
+  await clock.tick(2);
   assert.equal(watch.silence, undefined);
+  assert.deepEqual(told.map(({ code }) => code).slice(2), ["TIDEMARK_LOG_SILENT", "TIDEMARK_LOG_BACK"]);
 });
