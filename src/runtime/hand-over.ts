@@ -83,7 +83,8 @@ export class HandOver {
     const began = clock.monotonic();
     const giveUp = new AbortController();
     const ended = new AbortController();
-    const write = (async () => await sink.write(batch, { signal: giveUp.signal, attempt }))();
+    // A copy: what a write does to its list is not for the next attempt.
+    const write = (async () => await sink.write([...batch], { signal: giveUp.signal, attempt }))();
     const settled = write.then(
       (): Handed => ({ kind: "written" }),
       (error): Handed => (stop.aborted ? { kind: "stopped" } : { kind: "failed", error }),

@@ -246,6 +246,20 @@ test("a write that throws is tried again with the same records, after waits that
   deepEqual(await b.deadLetters(), []);
 });
 
+test("a write that takes its list to pieces and fails gets all of it again", async (t) => {
+  const seen: number[][] = [];
+  const write: Write = (batch, { attempt }) => {
+    seen.push(ns(batch));
+    (batch as Written[]).splice(0);
+    if (attempt === 1) throw new Error("away");
+  };
+  const b = await bench(t, { batch: { max: 3 }, write });
+  await b.send([1, 2, 3]);
+  await b.clock.advance(1_000);
+  deepEqual(seen, [[1, 2, 3], [1, 2, 3]]);
+  equal(b.position(), 3);
+});
+
 test("poison in a batch stands alone in the end: the others go through in order, it becomes a dead letter", async (t) => {
   const written: number[] = [];
   let calls = 0;
@@ -384,6 +398,11 @@ test("the end: what is left is written without waiting for its time, then the si
   await finished;
   deepEqual(batches, [[1, 2, 3, 4], [5, 6]]);
   equal(b.runtime.sinks[0]!.state, "finished");
+  await b.runtime.stop();
+  // Unlike a window it can go on after its end.
+  await b.start(sink("to-list", numbers, { batch: { max: 1 }, write: (batch) => void batches.push(ns(batch)) }), 1);
+  await b.send([7]);
+  deepEqual(batches.at(-1), [7]);
 });
 
 test("where it begins is decided once, and a sink that comes back goes on where it stood", async (t) => {
