@@ -9,7 +9,7 @@ import type { Ack, Membership } from "../log/log.ts";
 import { assign } from "./assign.ts";
 import type { Clock } from "./clock.ts";
 import { DeadLetters } from "./dead-letters.ts";
-import { type AskOthers, Explainer, type OwnReport } from "./explain/explainer.ts";
+import { askNobody, type AskOthers, Explainer, type OwnReport } from "./explain/explainer.ts";
 import type { Explanation, Question } from "./explain/explanation.ts";
 import { Follower } from "./follower.ts";
 import { type Layout, layOut } from "./layout.ts";
@@ -193,10 +193,10 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * What moves event time and what holds it, for the whole app, one actor, or one of its keys: why a window is not closing.
-   * @param askOthers asks other instances for their {@link report}s; default: nobody is asked, and what others have is not known
+   * @param askOthers asks other instances for their {@link report}s, as `GET /explain` does; default: they count as silent
    * @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_KEY_INVALID, TIDEMARK_REQUEST_INVALID
    */
-  async explain(question: Question = {}, askOthers: AskOthers = async () => new Map()): Promise<Explanation> {
+  async explain(question: Question = {}, askOthers: AskOthers = askNobody): Promise<Explanation> {
     return await this.#explainer.explain(question, askOthers);
   }
 

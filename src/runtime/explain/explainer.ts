@@ -29,6 +29,9 @@ export interface OwnReport extends Omit<Report, "instance"> {
 /** Asks other instances by their addresses: what each reports for itself, or the reason why it does not. */
 export type AskOthers = (addresses: readonly string[]) => Promise<ReadonlyMap<string, OwnReport | string>>;
 
+/** Where there is no way to ask others. */
+export const askNobody: AskOthers = async (addresses) => new Map(addresses.map((one) => [one, "it was not asked"]));
+
 interface ExplainerOptions {
   readonly settings: Settings;
   readonly layout: Layout;

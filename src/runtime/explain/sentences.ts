@@ -6,6 +6,9 @@ import { keyOf, lengthOf, standOf, waitOf } from "./words.ts";
 /** What waits of one key stands in so many sentences at most. */
 const WAITS_MAX = 20;
 
+/** Of so many tasks it is said how far they are. */
+const TASKS_MAX = 100;
+
 /** So many of the tasks that a cause holds are named. */
 const HELD_MAX = 10;
 
@@ -29,8 +32,22 @@ export function sentencesOf(
   return [
     `${name}: ${tasks.length === 1 ? "1 task" : `${tasks.length} tasks`}; ${goes}.`,
     ...holding(tasks),
+    ...farOf(tasks),
     ...silent,
   ];
+}
+
+/** How far each task is. */
+function farOf(tasks: readonly TaskExplanation[]): string[] {
+  const lines = tasks.slice(0, TASKS_MAX).map(({ task, instance, watermark, inputs = [] }) => {
+    const where = instance === undefined ? task : `${task} at ${instance}`;
+    const parts = inputs.map(({ topic, partition, lag, channelCount, idleCount }) => {
+      const left = lag === 0 ? "all is read" : `${lag} offsets are left`;
+      return `of ${topic}/${partition} ${left}${idleCount === channelCount ? " and it is idle" : ""}`;
+    });
+    return `Task ${where} ${[`stands at ${standOf(watermark)}`, ...parts].join("; ")}.`;
+  });
+  return tasks.length > TASKS_MAX ? [...lines, `There are ${tasks.length - TASKS_MAX} more tasks.`] : lines;
 }
 
 /** Each cause once, with the tasks that it holds. */
