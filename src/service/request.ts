@@ -3,13 +3,24 @@ import type { IncomingMessage } from "node:http";
 /** What a URL needs in front of a path; nobody looks at it. */
 const ORIGIN = "http://localhost";
 
+/** Methods that the web's requests cannot have. */
+const UNHEARD_OF = new Set(["CONNECT", "TRACE", "TRACK"]);
+
 /** A request of node:http as the web has it. Undefined when its URL or method cannot be one. */
 export function requestOf(incoming: IncomingMessage): Request | undefined {
   const { method = "GET", url = "/" } = incoming;
-  const hasBody = method !== "GET" && method !== "HEAD";
-  const init = { method, headers: headersOf(incoming), ...(hasBody && { body: bodyOf(incoming), duplex: "half" }) };
+  const isUnheardOf = UNHEARD_OF.has(method.toUpperCase());
+  const hasBody = method !== "GET" && method !== "HEAD" && !isUnheardOf;
+  const headers = headersOf(incoming);
+  const init = {
+    method: isUnheardOf ? "GET" : method,
+    headers,
+    ...(hasBody && { body: bodyOf(incoming), duplex: "half" }),
+  };
   try {
-    return new Request(url.startsWith("/") ? ORIGIN + url : url, init as RequestInit);
+    const request = new Request(url.startsWith("/") ? ORIGIN + url : url, init as RequestInit);
+    // The handler refuses it as it does any other method, and says which ones there are.
+    return isUnheardOf ? Object.defineProperty(request, "method", { value: method }) : request;
   } catch {
     return undefined;
   }

@@ -135,12 +135,21 @@ test("what is not HTTP is refused and the connection closed", async (t) => {
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
-    "TRACE / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
   ];
   for (const text of bad) {
     const answer = await exchange(url, text);
     assert.equal(status(answer), "HTTP/1.1 400", JSON.stringify(text));
     assert.equal(problemIn(answer).code, "TIDEMARK_REQUEST_INVALID");
+  }
+});
+
+test("methods that the web's requests cannot have reach the handler as they are", async (t) => {
+  const { url } = await open(t, echo);
+  for (const method of ["TRACE", "PATCH", "PROPFIND"]) {
+    assert.match(
+      await exchange(url, `${method} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`),
+      new RegExp(`"method":"${method}"`),
+    );
   }
 });
 

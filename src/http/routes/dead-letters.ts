@@ -20,7 +20,7 @@ const query: Readonly<Record<string, Parameter>> = {
 };
 
 /** The parameters and an empty body: a page of another site cannot send that type without asking first. */
-const body = { "application/json": { type: "object", description: "Nothing is read of it: {} will do." } };
+const body = { "application/json": { description: "Nothing is read of it: {} will do." } };
 
 const cursor = { ...text, description: "Where the next page begins; absent after the last one." };
 
