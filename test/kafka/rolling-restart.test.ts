@@ -119,6 +119,10 @@ test("instances are restarted in turn, twice: every result is there once, and no
   const feeding = feedSteadily(feed);
   const asked = (): Asked[] => members.map(({ url, isLeaving }) => ({ url, isLeaving }));
   const questions = new Questions(asked, () => feed.times);
+  t.after(async () => {
+    await questions.end();
+    await feeding.end().catch(() => {}); // its log may be closed by now
+  });
   for (let round = 0; round < ROUNDS; round++) {
     for (const member of members) {
       const before = feed.times;
@@ -126,6 +130,7 @@ test("instances are restarted in turn, twice: every result is there once, and no
       await member.start();
       await untilReady(members);
       assert.ok(feed.times > before, "records came meanwhile");
+      assert.deepEqual(questions.wrong, []);
     }
   }
   await feeding.end();
