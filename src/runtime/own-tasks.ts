@@ -61,10 +61,12 @@ interface OwnTasksOptions<T> {
 }
 
 /** Why a task does not do its work, in words; undefined when it does. */
-function hindranceOf(name: string, task: OwnTask | undefined): string | undefined {
-  const { state = "created", progress } = task ?? {};
+function hindranceOf(name: string, life: Life<OwnTask> | undefined): string | undefined {
+  const { state = "created", progress } = life?.task ?? {};
   if (state === "running" || state === "finished") return undefined;
-  if (state === "failed" || state === "closed") return `task ${name} failed, and starts again soon`;
+  if (state === "failed" || state === "closed") {
+    return `task ${name} failed (${life?.failure?.code ?? "without a code"}), and starts again soon`;
+  }
   const figures = state === "restoring" ? progress?.figures() : undefined;
   return `task ${name} is ${state}${figures ? `, ${figures.percent} %` : ""}`;
 }
@@ -122,7 +124,7 @@ export class OwnTasks<T extends OwnTask> {
     if (!this.#assignment || !this.#options.membership.current) {
       return ["the group has not agreed yet on who does what"];
     }
-    return [...this.#assignment.own].flatMap((name) => hindranceOf(name, this.#lives.get(name)?.task) ?? []);
+    return [...this.#assignment.own].flatMap((name) => hindranceOf(name, this.#lives.get(name)) ?? []);
   }
 
   /** A task that is here. */

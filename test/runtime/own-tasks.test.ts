@@ -236,7 +236,9 @@ test("a task that somebody else took over starts again once the group says that 
   stage.of("a")[0]!.fail("TIDEMARK_LOG_FENCED");
   await until(() => stage.member.asking === 1);
   await settle();
-  assert.deepEqual([stage.made.length, stage.own.missing], [1, ["task a failed, and starts again soon"]]);
+  assert.deepEqual([stage.made.length, stage.own.missing], [1, [
+    "task a failed (TIDEMARK_LOG_FENCED), and starts again soon",
+  ]]);
   stage.member.confirmAll();
   await stage.running("a");
   assert.deepEqual(stage.of("a").map(({ asked }) => asked), [["open", "run", "close"], ["open", "run"]]);
