@@ -26,13 +26,19 @@ async function filledLog(partitions: number): Promise<{ log: Log; stores: Stores
   return { log, stores };
 }
 
-/** Starts the fixed app and sends all back, until it is done or dies. */
-async function sendBackMortally(life: Life, log: Log, stores: Stores, partitions: number): Promise<void> {
+/** Starts the fixed app and sends all back, until it is done or dies. Answers with how many were said to be sent back. */
+async function sendBackMortally(life: Life, log: Log, stores: Stores, partitions: number): Promise<number> {
+  let said = 0;
   let runtime: Runtime | undefined;
   try {
     const dying = mortal(life, log, stores);
-    runtime = await run(shop(), dying.log, { stores: dying.stores, createPartitions: partitions });
-    for (const letter of (await lettersOf(runtime)).slice(0, 3)) await runtime.deadLetters.sendBack(letter);
+    // Nothing but what is sent back asks for a commit.
+    const options = { stores: dying.stores, createPartitions: partitions, commitIntervalMs: 60_000 };
+    runtime = await run(shop(), dying.log, options);
+    for (const letter of (await lettersOf(runtime)).slice(0, 3)) {
+      await runtime.deadLetters.sendBack(letter);
+      said++;
+    }
   } catch (error) {
     // Whoever asked is told to ask again, or nothing at all.
     const isTold = (error as { code?: string }).code === "TIDEMARK_NOT_READY";
@@ -41,6 +47,7 @@ async function sendBackMortally(life: Life, log: Log, stores: Stores, partitions
     await runtime?.stop().catch(() => {});
     await life.bury();
   }
+  return said;
 }
 
 for (const partitions of [1, 2]) {
@@ -49,10 +56,11 @@ for (const partitions of [1, 2]) {
     test(`a crash ${when} any call to log or store: sent back once, with ${partitions} partitions`, async () => {
       const died = new Set<string>();
       let hasLived = false;
-      for (let dieAt = 0; !hasLived; dieAt++) {
+      // With two partitions every other call: what is before one is after the one before.
+      for (let dieAt = 0; !hasLived; dieAt += partitions) {
         const { log, stores } = await filledLog(partitions);
         const life = new Life(dieAt, dieAfter);
-        await sendBackMortally(life, log, stores, partitions);
+        const said = await sendBackMortally(life, log, stores, partitions);
         hasLived = !life.isDead;
         if (!hasLived) died.add(life.calls.at(-1)!);
         const runtime = await run(shop(), log, { stores, createPartitions: partitions });
@@ -62,7 +70,9 @@ for (const partitions of [1, 2]) {
           equal(letters.length, 3, title);
           const answers = [];
           for (const letter of letters) answers.push(await runtime.deadLetters.sendBack(letter));
-          if (hasLived) deepEqual(answers.map(({ isNew }) => isNew), [false, false, false]);
+          // What was said to be done is done for good.
+          ok(answers.slice(0, said).every(({ isNew }) => !isNew), title);
+          if (hasLived) equal(said, 3);
           await settled(runtime, log);
           deepEqual(await contextsOf(runtime), { "paid ann": { sum: 11 }, "all all": { count: 4 } }, title);
           const sums = (await recordsOf(runtime, "sums")).map((line) => JSON.parse(line.slice(line.indexOf("{"))).sum);
