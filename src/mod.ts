@@ -15,6 +15,7 @@ export { CODES, TidemarkError } from "./core/errors.ts";
 export type { Code } from "./core/errors.ts";
 export { forward } from "./core/forward.ts";
 export type { Forward } from "./core/forward.ts";
+export type { Letter } from "./core/letter.ts";
 export { join, table } from "./core/join.ts";
 export type { JoinOptions, Pair, Table } from "./core/join.ts";
 export type { DeadLetterPolicy, Refusal } from "./core/policy.ts";
@@ -37,8 +38,10 @@ export type { Explanation, Question, TaskExplanation } from "./runtime/explain/e
 export type { ChannelFacts, InputFacts, TaskFacts } from "./runtime/explain/facts.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
 export type { Publication } from "./runtime/publish.ts";
+export type { DeadLetters, LetterCursor, LetterFilter, LetterPage } from "./runtime/dead-letters.ts";
 export type { ActorState, Standing } from "./runtime/query.ts";
 export type { ReadOptions } from "./runtime/read.ts";
+export type { SendBackAnswer } from "./runtime/return-queue.ts";
 export { start } from "./runtime/runtime.ts";
 export type { Runtime } from "./runtime/runtime.ts";
 export { memoryStores } from "./store/memory/store.ts";

@@ -37,6 +37,9 @@ const PATTERNS = ROUTES.map((route) => ({ route, segments: route.path.split("/")
  *     GET  /positions/:topic/:partition how far a partition is processed; `?min=` waits
  *     POST /topics/:topic               one JSON value or JSON lines into a topic the app reads; `?key=`
  *     GET  /topics/:topic               records, as JSON lines; `?partition=`, `?from=`, `?limit=`
+ *     GET  /dead-letters                records that could not be processed, page by page; filters
+ *     GET  /dead-letters/:p/:offset     one of them with all that is known of it
+ *     POST /dead-letters/:p/:offset/send-back  back to the actor that refused it, once; without a place: those of a page
  *     GET  /explain                     what holds event time; `?actor=`, `?key=`
  *     GET  /topology                    groups, inputs, actors and internal topics
  *     GET  /openapi.json                all of this, described

@@ -37,7 +37,7 @@ export interface LetterCursor {
 }
 
 /** Some of the dead letters, in the order of their places; without a cursor these are the last. */
-interface LetterPage {
+export interface LetterPage {
   readonly letters: readonly Letter[];
   readonly cursor?: LetterCursor;
 }

@@ -144,6 +144,13 @@ const minuteCounts = sinkOf("minute-counts", viewsPerMinute.emitted("counted"), 
 });
 const takesMore = (batch: readonly SinkRecord<{ url: string }>[]) => void batch;
 export const outside: OutsideSink<{ url: string }>[] = [rawViews, byUser, sinkOf("urls", clicks, { write: takesMore })];
+// What to do with records that cannot be processed.
+app("careful", [viewsPerMinute], {
+  onDeadLetter: ({ reason, attempts, key }) =>
+    key === undefined || attempts > 3 ? "drop" : reason === "TIDEMARK_FOLD_FAILED" ? "stop" : "dead-letter",
+});
+app("strict", [viewsPerMinute], { onDeadLetter: "stop" });
+
 app("with-sinks", [viewsPerMinute, rawViews, byUser, minuteCounts]);
 const [writtenRecord] = testDriver(monitor).written(byUser);
 same<NonNullable<typeof writtenRecord>["key"], string>(true);

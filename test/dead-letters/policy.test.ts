@@ -4,7 +4,10 @@ import { test } from "node:test";
 import type { TidemarkError } from "../../src/core/errors.ts";
 import type { DeadLetterPolicy, Refusal } from "../../src/core/policy.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
-import { topic } from "../../src/mod.ts";
+import { actor, app, topic } from "../../src/mod.ts";
+import { any } from "valibot";
+import { fromTransition } from "xstate";
+import { testDriver } from "../../src/testing/mod.ts";
 import type { Notice } from "../../src/runtime/notice.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
@@ -122,6 +125,19 @@ test("a function that throws or answers nonsense counts as dead-letter, and is t
   } finally {
     await runtime.stop();
   }
+});
+
+test("the test driver goes by it, too", () => {
+  const view = topic("views", { schema: any(), onDeadLetter: ({ key }) => key === "a" ? "drop" : "stop" });
+  const counting = fromTransition((_: number, _event: { type: "view" }): number => {
+    throw new Error("no");
+  }, 0);
+  const t = testDriver(app("viewed", [
+    actor("count", counting).on(view.byKey(), () => ({ type: "view" })),
+  ]));
+  t.send(view, 1, { key: "a" });
+  deepEqual(t.deadLetters(), []);
+  throws(() => t.send(view, 1, { key: "b" }), { code: "TIDEMARK_POLICY_STOP" });
 });
 
 test("the topic's policy wins over the app's, and what is none is refused", async () => {
