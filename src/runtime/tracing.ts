@@ -41,6 +41,8 @@ export class Spans implements Tracer {
   readonly #tracer: ApiTracer;
   readonly #common: Attributes;
   readonly #group: string;
+  /** What spans of received records have in common, for each partition that is read. */
+  readonly #received = new Map<string, Attributes>();
 
   constructor(tracer: ApiTracer, group: string, system: string) {
     this.#tracer = tracer;
@@ -49,12 +51,8 @@ export class Spans implements Tracer {
   }
 
   receive({ topic, partition }: TopicPartition, offset: number | undefined, parent: TraceContext): Span {
-    const attributes = {
-      ...this.#operation("receive", "receive", topic),
-      [ATTRIBUTES.partition]: String(partition),
-      [ATTRIBUTES.consumerGroup]: this.#group,
-      ...(offset !== undefined && { [ATTRIBUTES.offset]: offset }),
-    };
+    const common = this.#receiving(topic, partition);
+    const attributes = offset === undefined ? common : { ...common, [ATTRIBUTES.offset]: offset };
     return this.#begin(`receive ${topic}`, SpanKind.CONSUMER, attributes, remote(parent));
   }
 
@@ -134,6 +132,19 @@ export class Spans implements Tracer {
       return this.#start(`commit ${task}`, SpanKind.CLIENT, attributes, trace.setSpan(ROOT_CONTEXT, first));
     };
     return new Polled(spans, begin);
+  }
+
+  #receiving(topic: string, partition: number): Attributes {
+    const place = `${partition} ${topic}`;
+    let attributes = this.#received.get(place);
+    if (attributes) return attributes;
+    attributes = {
+      ...this.#operation("receive", "receive", topic),
+      [ATTRIBUTES.partition]: String(partition),
+      [ATTRIBUTES.consumerGroup]: this.#group,
+    };
+    this.#received.set(place, attributes);
+    return attributes;
   }
 
   #operation(name: string, type: string, topic?: string): Attributes {
@@ -253,10 +264,10 @@ function linksTo(contexts: readonly TraceContext[]): Link[] {
   return contexts.map((context) => ({ context: spanContextOf(context) }));
 }
 
-/** Contexts are checked where they come in. */
+/** Contexts are checked where they come in, so the places of their parts are known. */
 function spanContextOf(context: TraceContext): SpanContext {
-  const [, traceId = "", spanId = "", flags = ""] = context.split("-");
-  return { traceId, spanId, traceFlags: parseInt(flags, 16), isRemote: true };
+  const [traceId, spanId] = [context.slice(3, 35), context.slice(36, 52)];
+  return { traceId, spanId, traceFlags: parseInt(context.slice(53, 55), 16), isRemote: true };
 }
 
 function textOf({ traceId, spanId, traceFlags }: SpanContext): TraceContext {
