@@ -3,7 +3,20 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { trace } from "@opentelemetry/api";
 import { emit, fromTransition, sendTo, setup } from "xstate";
-import { actor, address, app, forward, join, session, sink, topic, tumbling, type WindowClose } from "tidemark";
+import {
+  actor,
+  address,
+  app,
+  forward,
+  hopping,
+  join,
+  session,
+  sink,
+  topic,
+  tumbling,
+  type WindowClose,
+  type WindowUpdate,
+} from "tidemark";
 import { any, number, object, string } from "valibot";
 import { Collector, Line, record, thing, traceId, traceparent } from "../traced.ts";
 
@@ -126,6 +139,32 @@ test("a window keeps the newest 16 links and tells how many there were before", 
   const expected = Array.from({ length: 16 }, (_, index) => traceId(index + 5));
   deepEqual(close.links.map(({ context }) => context.traceId), expected);
   equal(close.attributes["tidemark.links.dropped"], 4);
+});
+
+test("an early update links to what is in the window so far, each of overlapping windows to its own", async () => {
+  const collector = new Collector();
+  const updater = setup({
+    types: { events: {} as Came | WindowClose | WindowUpdate, emitted: {} as { type: "told" } },
+  }).createMachine({ on: { came: {}, "window.update": { actions: emit({ type: "told" }) }, "window.close": {} } });
+  const span = hopping({ seconds: 20 }, { every: { seconds: 10 }, early: { every: { seconds: 15 } } });
+  const hops = actor("hops", updater).window(span).on(thing.byKey(), came).to("told", results, one);
+  const line = new Line(app("shop", [hops]));
+  await line.create({ things: 1, results: 1 });
+  await line.put("things", [
+    record("a", 12_000, traceparent(1)),
+    record("a", 21_000, traceparent(2)),
+    record("b", 99_000),
+  ]);
+  await line.work();
+  const own = (id: number) => collector.tree(traceId(id)).filter((line) => line.startsWith("window"));
+  // The windows [0, 20), [10, 30) and [20, 40), in s; their updates are due at 15, 25 and 35.
+  deepEqual(own(1), ["window.update hops -> #1", "window.close hops -> #1"]);
+  deepEqual(own(2).toSorted(), [
+    "window.close hops -> #1 #2",
+    "window.close hops -> #2",
+    "window.update hops -> #1 #2",
+    "window.update hops -> #2",
+  ]);
 });
 
 test("a record that is late, dead or left out says so", async () => {
