@@ -97,8 +97,10 @@ test("a window's close lies in the trace of its last record and links to all; th
       .on(thing.byKey(), came).to("told", results, one);
     const line = new Line(app("shop", [minute]));
     await line.create({ things: 1, results: 1 });
-    await line.put("things", [record("a", 1, traceparent(1)), record("a", 2), record("a", 3, traceparent(3))]);
-    await line.put("things", [record("a", 4, traceparent(4, "00")), record("b", 5, traceparent(5))]);
+    await line.put("things", [record("a", 1, traceparent(1)), record("a", 2)]);
+    await line.work();
+    await line.put("things", [record("a", 3, traceparent(3)), record("a", 4, traceparent(4, "00"))]);
+    await line.put("things", [record("b", 5, traceparent(5))]);
     await line.work();
     deepEqual(collector.tree(traceId(1)), ["receive things (consumer)", "  fold minute folded"]);
     if (isStoreLost) line.stores = new Line(line.app).stores;
@@ -124,6 +126,19 @@ test("a window's close lies in the trace of its last record and links to all; th
       })),
     );
   }
+});
+
+test("a machine that is done in its window takes its links with it", async () => {
+  const collector = new Collector();
+  const twice = setup({ types: { events: {} as Came | WindowClose } }).createMachine({
+    initial: "none",
+    states: { none: { on: { came: "one" } }, one: { on: { came: "two", "window.close": {} } }, two: { type: "final" } },
+  });
+  const line = new Line(app("shop", [actor("twice", twice).window(tumbling({ minutes: 1 })).on(thing.byKey(), came)]));
+  await line.create({ things: 1 });
+  await line.put("things", [1, 2, 3].map((number) => record("a", number, traceparent(number))));
+  await line.finish();
+  deepEqual(collector.spans.flatMap(({ links }) => links.map(({ context }) => context.traceId)), [traceId(3)]);
 });
 
 test("a window keeps the newest 16 links and tells how many there were before", async () => {
@@ -254,6 +269,23 @@ test("records that wait for their turn are folded in their own traces, and a ses
     "fold visits folded -> #2",
     "window.close visits -> #1 #2",
     "  send results (producer)",
+  ]);
+});
+
+test("a record that waited and then fails says so where it is folded", async () => {
+  const collector = new Collector();
+  const failing = fromTransition((_state: number, _event: Came): number => {
+    throw new Error("no");
+  }, 0);
+  const ordered = actor("ordered", failing, { order: "event-time" }).on(thing.byKey(), came);
+  const line = new Line(app("shop", [ordered]));
+  await line.create({ things: 1 });
+  await line.put("things", [record("a", 1, traceparent(1))]);
+  await line.finish();
+  deepEqual(collector.tree(traceId(1)), [
+    "receive things (consumer)",
+    "  keep ordered buffered",
+    "fold ordered dead TIDEMARK_FOLD_FAILED -> #1",
   ]);
 });
 
