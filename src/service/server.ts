@@ -4,7 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Code, reasonOf, TidemarkError } from "../core/errors.ts";
@@ -24,8 +24,8 @@ export const SERVER_LIMITS = {
   /** Without a byte in either direction: a client that does not take its answer. */
   stalledMs: 60_000,
   /**
-   * Open at the same time. One more takes the place of the one that is open longest with no request under way; where all have
-   * one, it is closed.
+   * Open at the same time. One more takes the place of the one that is open longest with no request under way, else of one that
+   * is still sending its request; where all are being answered, it is closed.
    */
   connections: 1_000,
   /** How often the times are looked at. */
@@ -111,13 +111,13 @@ class Conversations {
   /** Ends the oldest connection that is of no use now, so that those who only hold connections keep nobody out. */
   #makeRoom(): boolean {
     const busy = this.#busySockets();
-    for (const socket of this.#sockets) {
-      if (busy.has(socket)) continue;
-      this.#sockets.delete(socket);
-      socket.destroy();
-      return true;
-    }
-    return false;
+    const answered = new Set([...this.#busy.keys()].flatMap(({ req }) => req.complete ? [req.socket] : []));
+    const all = [...this.#sockets];
+    const socket = all.find((one) => !busy.has(one)) ?? all.find((one) => !answered.has(one as Socket));
+    if (!socket) return false;
+    this.#sockets.delete(socket);
+    socket.destroy();
+    return true;
   }
 
   #busySockets(): ReadonlySet<Duplex> {

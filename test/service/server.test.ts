@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import fc from "fast-check";
 import { json, jsonLines } from "../../src/http/answer.ts";
 import { Bodies } from "../../src/http/body.ts";
 import { handler } from "../../src/http/mod.ts";
@@ -151,6 +152,68 @@ test("methods that the web's requests cannot have reach the handler as they are"
       new RegExp(`"method":"${method}"`),
     );
   }
+});
+
+test("requests that are broken anywhere get an answer or an end, never an error of ours, and hurt nobody else", async (t) => {
+  const site = await openSite(t);
+  await site.view(["a"]);
+  const failures: unknown[] = [];
+  const answer = handler({ runtime: site.runtime, onError: (error) => failures.push(error) });
+  const { url } = await open(t, answer, { headersMs: 300, requestMs: 600, keepAliveMs: 300 });
+  const whole = [
+    "GET /actors/totals/a?minPosition=views/0:0 HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\n\r\n",
+    "POST /topics/views HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 18\r\n\r\n" +
+    '{"url":"b","time":1',
+    "POST /topics/views?key=%00 HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n" +
+    "transfer-encoding: chunked\r\n\r\n5\r\n{}\n{}\r\n0\r\n\r\n",
+  ];
+  const pieces = [
+    "\0",
+    "\r\n",
+    "\r\n\r\n",
+    " ",
+    ":",
+    "%",
+    "%00",
+    "ÿ",
+    "\u0001",
+    "HTTP/1.1",
+    "x".repeat(70_000),
+    "-1",
+    "",
+  ];
+  const broken = fc.record({
+    text: fc.constantFrom(...whole),
+    at: fc.nat(200),
+    left: fc.nat(20),
+    piece: fc.constantFrom(...pieces),
+  }).map(({ text, at, left, piece }) => text.slice(0, at) + piece + text.slice(at + left));
+  const seed = Date.now();
+  for (let batch = 0; batch < 5; batch++) {
+    const texts = fc.sample(broken, { numRuns: 60, seed: seed + batch });
+    await Promise.all(texts.map(async (text) => {
+      const { socket, received, closed } = dial(url);
+      socket.write(text, "latin1");
+      await closed;
+      const about = `seed ${seed + batch}: ${JSON.stringify(text.slice(0, 300))} got ${received().slice(0, 300)}`;
+      assert.match(received(), /^(HTTP\/1\.1 [1-4]\d\d |$)/, about);
+      assert.doesNotMatch(received(), /node:|\.ts:\d/, about);
+    }));
+    assert.equal((await fetch(`${url}/actors/totals/a`)).status, 200);
+  }
+  assert.deepEqual(failures, []);
+});
+
+test("a body that never ends is cut off in time, and what it sent counts for nothing", async (t) => {
+  const site = await openSite(t);
+  const { url } = await open(t, handler({ runtime: site.runtime }), { headersMs: 400, requestMs: 500 });
+  const { socket, closed } = dial(url);
+  socket.write("POST /topics/views HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n");
+  socket.write("transfer-encoding: chunked\r\n\r\n");
+  const more = setInterval(() => socket.write("3\r\n{}\n\r\n"), 20);
+  await closed;
+  clearInterval(more);
+  assert.equal(await (await fetch(`${url}/topics/views`)).text(), "");
 });
 
 test("a request line or headers beyond 64 KiB are refused, just below they are taken", async (t) => {
