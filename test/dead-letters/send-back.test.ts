@@ -7,6 +7,7 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import { sentBackRow } from "../../src/core/row.ts";
 import type { Stores } from "../../src/store/store.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
+import { until } from "../http/site.ts";
 import { recordsOf } from "../outcome.ts";
 import { contextsOf, lettersOf, order, put, run, settled, shop } from "./shop.ts";
 
@@ -108,6 +109,42 @@ test("poison that is sent back again and again blocks nothing, and its attempts 
   const [first] = await lettersOf(runtime);
   equal((await runtime.deadLetters.sendBack(first!)).isNew, false, "an older letter was sent back before");
 });
+
+test("attempts are counted on the way through a repartition topic, too", async (t) => {
+  const isFour = (cents: number) => cents === 4;
+  const keyless = { keyless: ({ cents }: { cents: number }) => isFour(cents) };
+  const { runtime, log } = await withLetters(t, keyless, [order("ann", 4), order("ann", 1)], 2, { poison: isFour });
+  const [letter] = await lettersOf(runtime);
+  deepEqual((await runtime.deadLetters.sendBack(letter!)).outcomes, [{ actor: "paid", outcome: "forwarded" }]);
+  await settled(runtime, log);
+  const [, second] = await lettersOf(runtime);
+  deepEqual([second!.attempts, second!.reason, second!.actor, second!.key], [2, "TIDEMARK_FOLD_FAILED", "paid", "ann"]);
+  deepEqual([second!.from, second!.record], [letter!.from, letter!.record]);
+  deepEqual((await runtime.deadLetters.sendBack(second!)).outcomes, [{ actor: "paid", outcome: "dead" }]);
+  deepEqual((await lettersOf(runtime)).map(({ attempts }) => attempts), [1, 2, 3]);
+  deepEqual(await contextsOf(runtime), { "paid ann": { sum: 1 }, "all all": { count: 2 } });
+});
+
+for (const partitions of [1, 2]) {
+  test(`what is sent back moves no watermark and no position, with ${partitions} partitions`, async (t) => {
+    const values = [order("ann", 9, 50_000_000), order("ann", 1), order("bob", 1), order("ann", 1)];
+    const { runtime, log } = await withLetters(t, { refuses: ({ cents }) => cents === 9 }, values, partitions);
+    const standing = () =>
+      runtime.tasks.map(({ name, router }) => {
+        const inputs = router.inputs.filter(({ plan }) => plan.definition).map(({ done }) => done);
+        const channels = router.inputs.flatMap(({ lanes }) => lanes.map(({ done: { watermark } }) => watermark));
+        return [name, router.watermark, inputs, channels];
+      });
+    // What tells how far the sources are comes a moment later.
+    await until(() => runtime.tasks.every(({ router }) => router.watermark === 90_000));
+    const before = standing();
+    const [letter] = await lettersOf(runtime);
+    equal((await runtime.deadLetters.sendBack(letter!)).outcomes.length, 2);
+    await settled(runtime, log);
+    deepEqual(await contextsOf(runtime), { "paid ann": { sum: 11 }, "paid bob": { sum: 1 }, "all all": { count: 4 } });
+    deepEqual(standing(), before);
+  });
+}
 
 test("what the log has forgotten is forgotten by those who took it back", async (t) => {
   const { runtime, log, stores } = await withLetters(
