@@ -108,8 +108,15 @@ export async function observe(brokers: string, app: string, instances: readonly 
 
 /** All states of the totals, as one instance tells them: it asks the others for what it has not. */
 async function statesOf(instance: Instance): Promise<string[]> {
-  const response = await fetch(`${await instance.url()}/actors/totals`, { signal: AbortSignal.timeout(10_000) });
-  const text = await response.text();
-  if (!response.ok) throw new Error(text);
-  return text.split("\n").filter(Boolean);
+  const url = `${await instance.url()}/actors/totals?limit=1000`;
+  const states: string[] = [];
+  for (let cursor = "";;) {
+    const response = await fetch(url + cursor, { signal: AbortSignal.timeout(10_000) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(text);
+    const page = JSON.parse(text) as { readonly states: readonly object[]; readonly cursor?: string };
+    states.push(...page.states.map((state) => JSON.stringify(state)));
+    if (page.cursor === undefined) return states;
+    cursor = `&cursor=${page.cursor}`;
+  }
 }
