@@ -263,13 +263,17 @@ export class OwnTasks<T extends OwnTask> {
 
   /** Runs one task, and runs it anew from its checkpoint when it fails for a reason that may pass. */
   async #live(life: Life<T>): Promise<void> {
+    const { clock } = this.#options;
     const { signal } = life.release;
     for (let wait: number = BACK_OFF_MS.first;; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {
       const { task } = life;
+      const began = clock.monotonic();
       try {
         if (!signal.aborted && !this.#stop.signal.aborted) await this.#work(task);
       } catch (error) {
         life.failure = failureAfter(life, error);
+        // What was well for long fails for a new reason.
+        if (clock.monotonic() - began > BACK_OFF_MS.most) wait = BACK_OFF_MS.first;
         await task.close();
         if (!signal.aborted) await this.#judge(life, error, wait);
         if (!signal.aborted && !this.#stop.signal.aborted) {

@@ -87,11 +87,13 @@ class Stage {
   readonly made: PlayedTask[] = [];
   /** Whether tasks open and close at once. */
   isPrompt = true;
+  /** How far the clock is ahead that never jumps, but when the test says so. */
+  aheadMs = 0;
   readonly own = new OwnTasks({
     membership: this.member,
     make: (name) => this.#make(name),
     prepare: async () => {},
-    clock: systemClock,
+    clock: { ...systemClock, monotonic: () => systemClock.monotonic() + this.aheadMs },
     onNotice: (notice) => {
       this.#told.push(notice);
       if (notice.level !== "info") this.notices.push(notice.message);
@@ -293,6 +295,19 @@ test("a failure that may pass restarts the task alone, again and again", async (
   assert.deepEqual(stage.notices.map((notice) => /in (\d+) ms/.exec(notice)?.[1]), ["100", "200", "400"]);
   const { taken, takeOverSeconds, restarts } = stage.own.moves;
   assert.deepEqual([taken, takeOverSeconds.count, [...restarts]], [2, 5, [["TIDEMARK_LOG_IO", 3]]]);
+});
+
+test("the wait before a restart begins anew when a task was well for longer than the longest wait", async (t) => {
+  const stage = new Stage(t);
+  stage.member.give(["a"]);
+  for (const wellMs of [0, 0, 10_001, 9_000]) {
+    await stage.running("a");
+    const { length } = stage.made;
+    stage.aheadMs += wellMs;
+    stage.of("a").at(-1)!.fail("TIDEMARK_LOG_IO");
+    await until(() => stage.made.length > length);
+  }
+  assert.deepEqual(stage.notices.map((notice) => /in (\d+) ms/.exec(notice)?.[1]), ["100", "200", "100", "200"]);
 });
 
 test("a task that slept while another instance had it finds its place gone, and begins anew when the group says so", async (t) => {
