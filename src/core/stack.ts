@@ -4,8 +4,8 @@ import { TidemarkError } from "./errors.ts";
 const ENGINE = import.meta.url.endsWith("/core/stack.ts") ? new URL("../", import.meta.url).href : undefined;
 
 /**
- * Where a user's code threw, as the runtime writes it, down to the engine that called it. Undefined for what is no error, and
- * for what the engine itself complains about.
+ * Where a user's code threw, as the runtime writes it, down to the engine that called it, with files but not the folders they
+ * are in: those are the machine's own business. Undefined for what is no error, and for what the engine itself complains about.
  */
 export function stackOf(error: unknown): string | undefined {
   const thrown = error instanceof TidemarkError ? error.cause : error;
@@ -13,7 +13,13 @@ export function stackOf(error: unknown): string | undefined {
   const lines = thrown.stack.split("\n");
   const engine = lines.findIndex(isOfEngine);
   const own = engine === -1 ? lines : lines.slice(0, engine);
-  return own.some((line) => isFrame(line) && !line.includes("<anonymous>")) ? own.join("\n") : undefined;
+  if (!own.some((line) => isFrame(line) && !line.includes("<anonymous>"))) return undefined;
+  return own.map((line) => isFrame(line) ? withoutFolders(line) : line).join("\n");
+}
+
+/** `at f (file:///home/ann/machines.ts:3:9)` is `at f (machines.ts:3:9)`. */
+function withoutFolders(frame: string): string {
+  return frame.replace(/^( +at (?:async )?(?:.* \()?).*[\\/](?=[^\\/]+$)/, "$1");
 }
 
 function isFrame(line: string): boolean {
