@@ -13,7 +13,7 @@ import type { Explanation, Question, TaskExplanation } from "./explanation.ts";
 import { factsOf } from "./facts.ts";
 import { sentencesOf } from "./sentences.ts";
 
-/** How long the log may take to tell where a partition ends, in ms. */
+/** How long the log may take to tell where all partitions end, in ms. */
 const LOG_MS = 2_000;
 
 /** What waits of one key is listed to this number. */
@@ -51,10 +51,11 @@ export class Explainer {
   async report(question: Question): Promise<OwnReport> {
     const { own, settings, tasks: all } = this.#options;
     this.#names(question);
-    const failure = (name: string) => own.failureOf(name);
-    const tasks = await Promise.all(
-      all.map((task) => factsOf(task, failure(task.name), (one) => this.#bounds(one))),
-    );
+    const answered = new AbortController();
+    const late = settings.clock.pause(LOG_MS, answered.signal).then(() => undefined);
+    const boundsOf = (partition: TopicPartition) => Promise.race([this.#bounds(partition), late]);
+    const tasks = await Promise.all(all.map((task) => factsOf(task, own.failureOf(task.name), boundsOf)));
+    answered.abort();
     const pending = await this.#pending(question);
     return {
       now: settings.clock.now(),
@@ -156,16 +157,12 @@ export class Explainer {
     }
   }
 
-  /** What the log says of a partition, unless it takes too long or says that it cannot. */
+  /** What the log says of a partition; undefined when it says that it cannot. */
   async #bounds(partition: TopicPartition): Promise<Bounds | undefined> {
-    const { log, clock } = this.#options.settings;
-    const answered = new AbortController();
     try {
-      return await Promise.race([log.bounds(partition), clock.pause(LOG_MS, answered.signal).then(() => undefined)]);
+      return await this.#options.settings.log.bounds(partition);
     } catch {
       return undefined; // the task that reads it tells why
-    } finally {
-      answered.abort();
     }
   }
 }
