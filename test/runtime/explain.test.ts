@@ -185,6 +185,24 @@ test("what is far behind a task that does not keep up", async (t) => {
   await until(() => watermarkOf(runtime, "a-0") === NOW + 1_009 - 5_000);
 });
 
+test("a task that does not keep up with what is passed on to it", async (t) => {
+  const site = await watched(t, { views: 2 }, { app: minutes(["views"], loose) });
+  const { log, clock, cut, seen, pass } = site;
+  for (const partition of [0, 1]) await add(log, "views", partition, [NOW]);
+  await comesTo(site, "minutes.repartition-0", NOW - 5_000);
+  cut.add("lessons.minutes.repartition");
+  for (const partition of [0, 1]) await add(log, "views", partition, [NOW + 20_000]);
+  await pass("views 0", "views 1");
+  clock.passed += 30_000; // so that what it got through before is next to nothing a second
+  const { findings } = await seen("minutes.repartition-0", "slow");
+  const place = { task: "minutes.repartition-0", topic: "lessons.minutes.repartition", partition: 0 };
+  deepEqual(findings.map(({ task, topic, partition, via }) => ({ task, topic, partition, via })), [
+    { ...place, via: undefined },
+  ]);
+  cut.clear();
+  await comesTo(site, "minutes.repartition-0", NOW + 15_000);
+});
+
 test("a task that restores holds those that read what it passes on", async (t) => {
   const log = memoryLog();
   await log.createTopics([{ name: "views", partitions: 2 }]);
