@@ -1,8 +1,8 @@
 /**
  * A Kafka to try Tidemark with: `deno run -A scripts/kafka.ts [start] [--port PORT] [--data FOLDER]`
  *
- * Runs one broker on 127.0.0.1 until Ctrl-C and keeps its data. `fetch` in place of `start` only gets Kafka into
- * `.cache/kafka`. Needs Java 17 or newer and, the first time, Maven.
+ * Runs one broker on 127.0.0.1 until Ctrl-C and keeps its data. `fetch` in place of `start` only gets Kafka into the user's
+ * cache folder. Needs Java 17 or newer and, the first time, Maven.
  */
 
 import { join } from "node:path";

@@ -13,7 +13,7 @@ after(() => rmSync(folder, { recursive: true }));
 /** The scripts without what they have built. */
 function copyOfScripts(): string {
   mkdirSync(join(folder, "scripts"));
-  for (const part of ["jaeger.ts", "jaeger", "kafka"]) {
+  for (const part of ["jaeger.ts", "jaeger", "kafka", "fetched.ts"]) {
     cpSync(inRepository("scripts", part), join(folder, "scripts", part), { recursive: true });
   }
   cpSync(inRepository("package.json"), join(folder, "package.json"));

@@ -1,21 +1,16 @@
-/**
- * Where Jaeger is: one binary that Go builds once, for all clones of this repository, into the user's cache folder; each clone
- * has it in `.cache/jaeger`, too.
- */
+/** Where Jaeger is: one binary, which Go builds once into the user's cache folder. */
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, cp, link, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { chmod, cp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { fetched } from "../fetched.ts";
 
 const VERSION = "1.76.0";
 const MODULE = `github.com/jaegertracing/jaeger@v${VERSION}`;
 const BINARY = "jaeger";
-const OWN = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ".cache", "jaeger", VERSION);
 const BUILD_LIMIT_MS = 30 * 60_000;
 const HINT = "Install Go 1.24 or newer, or set TIDEMARK_JAEGER to the path of a Jaeger 2 binary";
 
@@ -31,42 +26,16 @@ export async function jaegerBinary(): Promise<string> {
     if (existsSync(given)) return given;
     throw new Error(`TIDEMARK_JAEGER is "${given}", and there is no such file`);
   }
-  const own = join(OWN, BINARY);
-  if (existsSync(own)) return own;
-  const shared = join(cacheFolder(), VERSION);
-  if (!existsSync(join(shared, BINARY))) await buildInto(shared);
-  await mkdir(OWN, { recursive: true });
-  await place(join(shared, BINARY), own);
-  return own;
+  // For one kind of machine.
+  const name = `jaeger-${VERSION}-${process.platform}-${process.arch}`;
+  return join(await fetched(name, `Go builds Jaeger ${VERSION}, which takes some minutes,`, buildInto), BINARY);
 }
 
-/** What is built is shared by all clones of one user on one kind of machine. */
-function cacheFolder(): string {
-  const caches = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return join(caches, "tidemark", `jaeger-${process.platform}-${process.arch}`);
-}
-
-/** Under its name all at once, so that nobody starts a half of it. */
-async function place(from: string, to: string): Promise<void> {
-  const part = `${to}-${process.pid}`;
-  await link(from, part).catch(() => copyFile(from, part));
-  await rename(part, to);
-}
-
-/** Builds in a folder of its own first: two at once, or one that is stopped, leave no half of a Jaeger behind. */
 async function buildInto(folder: string): Promise<void> {
-  console.error(`Go builds Jaeger ${VERSION}, which takes some minutes, into ${dirname(folder)}`);
-  await mkdir(dirname(folder), { recursive: true });
-  const part = await mkdtemp(join(dirname(folder), "build-"));
-  try {
-    const source = join(part, "source");
-    await fetchSource(part, source);
-    await build(source, join(part, BINARY));
-    await mkdir(folder, { recursive: true });
-    await rename(join(part, BINARY), join(folder, BINARY));
-  } finally {
-    await rm(part, { recursive: true, force: true });
-  }
+  const source = join(folder, "source");
+  await fetchSource(folder, source);
+  await build(source, join(folder, BINARY));
+  await rm(source, { recursive: true });
 }
 
 /** `go install` refuses it, for its module replaces others; so it is fetched and built in place. */

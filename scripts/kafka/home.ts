@@ -1,14 +1,12 @@
-/** Where Kafka is: its jars, which Maven fetches once into `.cache/kafka` of this repository, and a Java to run them. */
+/** Where Kafka is: its jars, which Maven fetches once into the user's cache folder, and a Java to run them. */
 
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { fetched } from "../fetched.ts";
 
 const VERSION = "4.3.1";
-const CACHE = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ".cache", "kafka");
 const MAVEN_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 const FETCH_LIMIT_MS = 10 * 60_000;
 const OLDEST_JAVA = 17;
@@ -54,9 +52,12 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
  */
 export async function kafkaHome(): Promise<KafkaHome> {
   await needJava();
-  const folder = join(CACHE, VERSION);
-  if (!existsSync(folder)) await fetchInto(folder);
-  return homeIn(folder);
+  return homeIn(
+    await fetched(`kafka-${VERSION}`, `Maven fetches Kafka ${VERSION} (45 MB)`, async (folder) => {
+      await fetchJars(folder);
+      await format(folder);
+    }),
+  );
 }
 
 function homeIn(folder: string): KafkaHome {
@@ -74,22 +75,6 @@ async function needJava(): Promise<void> {
   const version = /version "([^"]+)"/.exec(text)?.[1] ?? text;
   if (!(parseInt(version) >= OLDEST_JAVA)) {
     throw new Error(`${needed}, and the "java" on the PATH is ${version}. ${HINT}`);
-  }
-}
-
-/** Fetches into a folder of its own first: two at once, or one that is stopped, leave no half of a Kafka behind. */
-async function fetchInto(folder: string): Promise<void> {
-  console.error(`Maven fetches Kafka ${VERSION} (45 MB) into .cache/kafka`);
-  await mkdir(CACHE, { recursive: true });
-  const part = await mkdtemp(join(CACHE, "fetch-"));
-  try {
-    await fetchJars(part);
-    await format(part);
-    await rename(part, folder).catch((error) => {
-      if (!existsSync(folder)) throw error; // another process was faster
-    });
-  } finally {
-    await rm(part, { recursive: true, force: true });
   }
 }
 

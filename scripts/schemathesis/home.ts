@@ -5,13 +5,11 @@
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { fetched } from "../fetched.ts";
 
 const REQUIREMENTS = fileURLToPath(new URL("./requirements.txt", import.meta.url));
 const OLDEST_PYTHON = [3, 10] as const;
@@ -32,11 +30,9 @@ export interface Schemathesis {
 export async function schemathesis(): Promise<Schemathesis> {
   const python = await pythonVersion();
   const pinned = createHash("sha256").update(await readFile(REQUIREMENTS)).digest("hex").slice(0, 12);
-  const caches = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
   // Some packages are made for one Python on one kind of machine.
   const name = `schemathesis-${process.platform}-${process.arch}-python${python}-${pinned}`;
-  const folder = join(caches, "tidemark", name);
-  if (!existsSync(folder)) await fetchInto(folder);
+  const folder = await fetched(name, "pip fetches Schemathesis (90 MB)", install);
   const code = "from schemathesis.cli import schemathesis; schemathesis()";
   return { command: "python3", args: ["-c", code], env: { PYTHONPATH: folder, PYTHONNOUSERSITE: "1" } };
 }
@@ -54,23 +50,14 @@ async function pythonVersion(): Promise<string> {
   throw new Error(`${needed}, and the "python3" on the PATH is ${text}. ${HINT}`);
 }
 
-/** Fetches into a folder of its own first: two at once, or one that is stopped, leave no half of it behind. */
-async function fetchInto(folder: string): Promise<void> {
-  console.error(`pip fetches Schemathesis (90 MB) into ${dirname(folder)}`);
-  await mkdir(dirname(folder), { recursive: true });
-  const part = await mkdtemp(join(dirname(folder), "fetch-"));
+async function install(folder: string): Promise<void> {
+  const options = ["--quiet", "--disable-pip-version-check", "--no-input", "--target", folder, "-r", REQUIREMENTS];
   try {
-    const options = ["--quiet", "--disable-pip-version-check", "--no-input", "--target", part, "-r", REQUIREMENTS];
     await run("python3", ["-m", "pip", "install", ...options], { timeout: FETCH_LIMIT_MS });
-    await rename(part, folder).catch((error) => {
-      if (!existsSync(folder)) throw error; // another process was faster
-    });
   } catch (cause) {
     const { stderr } = cause as { stderr?: string };
     throw new Error(`pip could not fetch Schemathesis: ${stderr?.trim() || (cause as Error).message}. ${HINT}`, {
       cause,
     });
-  } finally {
-    await rm(part, { recursive: true, force: true });
   }
 }
