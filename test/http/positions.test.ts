@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { number, object, string } from "valibot";
-import { fromTransition } from "xstate";
+import { emit, fromTransition, setup } from "xstate";
 import { counter } from "../../actors/machines.ts";
 import { handler } from "../../src/http/mod.ts";
 import type { Log } from "../../src/log/log.ts";
@@ -18,11 +18,22 @@ const other = topic("other", { schema: object({ key: string() }) });
 const minutes = actor("minutes", counter)
   .window(tumbling({ minutes: 1 })).within("counted")
   .on(steps.by(({ key }) => key), () => ({ type: "view" }));
-/** A source, an actor behind it, one behind what that emits, and one that has nothing to do with it. */
+const relaying = setup({
+  types: { events: {} as { type: "pass"; key: string }, emitted: {} as { type: "passed"; key: string } },
+}).createMachine({ on: { pass: { actions: emit(({ event }) => ({ type: "passed", key: event.key })) } } });
+const pass = ({ key }: { readonly key: string }) => ({ type: "pass", key } as const);
+const relay = actor("relay", relaying).within("passed").on(steps.by(({ key }) => key), pass);
+const between = actor("between", relaying).within("passed").on(
+  relay.emitted("passed").by(({ key }) => `${key}!`),
+  pass,
+);
+/** A source, actors behind it, two behind what those emit, and one that has nothing to do with it. */
 const staged = app("staged", [
   minutes,
   actor("direct", sum).on(steps.by(({ key }) => key), () => ({ type: "add" })),
-  actor("closed", sum).on(minutes.emitted("counted").by(() => "all"), () => ({ type: "add" })),
+  relay,
+  between,
+  actor("last", sum).on(between.emitted("passed").by(() => "all"), () => ({ type: "add" })),
   actor("apart", sum).on(other.byKey(), () => ({ type: "add" })),
 ]);
 
@@ -62,21 +73,13 @@ test("whoever waits for what was published reads it, through a repartition topic
 
 test("a position is followed from stage to stage", async (t) => {
   const { ask, publish } = await open(t);
-  for (let n = 1; n <= 10; n++) {
-    // Each closes the window before it, whose count goes on to the last stage.
-    const keys = ["a", "b", "c"];
-    const known = await publish(keys.map((key) => ({ key, time: n * 60_000 })));
-    const response = await ask(`/actors/closed/all?${known}`);
-    if (n === 1) continue;
-    // How far the windows have closed is not said by a position; but nothing that was sent before is missing.
-    assert.ok([200, 404].includes(response.status));
+  for (let n = 1; n <= 20; n++) {
+    const known = await publish(["a", "b", "c"].map((key) => ({ key: `${key}${n}`, time: 1_000 })));
+    const response = await ask(`/actors/last/all?${known}`);
+    assert.deepEqual([response.status, (await response.json()).context], [200, 3 * n]);
+    const passed = await (await ask(`/actors/relay?limit=1000&${known}`)).json();
+    assert.equal(passed.states.length, 3 * n);
   }
-  const known = await publish([{ key: "a", time: 3_600_000 }, { key: "b", time: 3_600_000 }, {
-    key: "c",
-    time: 3_600_000,
-  }]);
-  const late = await ask(`/actors/closed/all?${known}`);
-  assert.ok(late.status === 200 || late.status === 404);
 });
 
 test("a stage that is held up is waited for, and only as long as was said", async (t) => {

@@ -307,6 +307,21 @@ test("requests under way are answered before a service ends", async (t) => {
   assert.match(received, /HTTP\/1\.1 200 OK[^]*"records":1/);
 });
 
+test("streams and waits do not hold up the end of a service", async (t) => {
+  const service = await serve({ ...optionsOf(await emptyFolder(t)), stopMs: 60_000 });
+  await service.runtime.opened;
+  const { body } = await fetch(`${service.url}/actors/totals/a/changes`);
+  const reader = body!.getReader();
+  await reader.read();
+  const waiting = ask(service, "/actors/totals/a?minPosition=views/0:9&wait=30000");
+  await ask(service, "/livez");
+  const began = performance.now();
+  await service.stop();
+  assert.ok(performance.now() - began < 10_000);
+  assert.equal((await waiting).status, 503);
+  while (!(await reader.read()).done);
+});
+
 test("while it stops it is not ready at once, alive, and its queries answer the truth until all is committed", async (t) => {
   const folder = await emptyFolder(t);
   const file = join(folder, "views.ndjson");
