@@ -31,7 +31,7 @@ class Client {
   /** Reads on until something is so, or the end. */
   async until(isSo: () => boolean): Promise<void> {
     while (!isSo() && !this.hasEnded) {
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await within(this.#reader.read());
       if (done) this.hasEnded = true;
       else this.#take(value);
     }
@@ -57,6 +57,13 @@ class Client {
       if (fields.has("data")) this.events.push({ id: Number(fields.get("id")), data: JSON.parse(fields.get("data")!) });
     }
   }
+}
+
+/** What takes too long is a failure. */
+async function within<T>(answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("nothing came for 20 seconds")), 20_000);
+  return await Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
 }
 
 async function follow(site: Site, path: string, lastEventId?: number): Promise<Client> {
