@@ -58,6 +58,27 @@ async function askMeanwhile(urls: readonly string[], isOver: () => boolean): Pro
   return statuses;
 }
 
+/** Puts records into a topic through one instance, and reads what came of each from another, through a repartition topic. */
+async function assertOwnWritesAreRead(topic: string, urls: readonly string[]): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  for (let n = 1; n <= 30; n++) {
+    const [here, there] = [urls[n % urls.length]!, urls[Math.floor(n / urls.length) % urls.length]!];
+    for (const key of ["own", "of my own"]) {
+      const written = await fetch(`${here}/topics/${topic}`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ key }),
+      });
+      const { positions: [{ minPosition }] } = await written.json();
+      const read = await fetch(
+        `${there}/actors/noted/${encodeURIComponent(key)}?minPosition=${minPosition}&wait=30000`,
+      );
+      const answer = await read.json();
+      assert.equal(answer.context, n, JSON.stringify(answer));
+    }
+  }
+}
+
 test("three instances share the work, all answer for all, and what one leaves the others finish", async (t) => {
   const { name, feed } = await appOf("three");
   const first = await startInstance(t, name, direct());
@@ -74,6 +95,7 @@ test("three instances share the work, all answer for all, and what one leaves th
   const joint = first.runtime.topology.groups.find((group) => group.inputs.length === 2);
   assert.deepEqual(joint?.inputs.map(({ topic }) => topic).sort(), [`${name}-clicks`, `${name}-views`]);
   for (const instance of [first, second, third]) await feed.untilCounted(instance);
+  await assertOwnWritesAreRead(`${name}-notes`, [first.url, second.url, third.url]);
   let isOver = false;
   const asking = askMeanwhile([second.url, third.url], () => isOver);
   const adding = feed.add(10);
