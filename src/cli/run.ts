@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import process from "node:process";
 import { type NoticeLevel, noticeOf, type OnNotice } from "../runtime/notice.ts";
 import { serve, type Service } from "../service/service.ts";
@@ -131,8 +130,8 @@ function watchedOf(service: Service, { app }: AppModule, dataDir: string): Watch
     figures: () =>
       figuresOf(runtime.tasks, service.inputs.reduce((sum, { deadLetters }) => sum + deadLetters, 0), runtime.sinks),
     inputs: () =>
-      service.inputs.map(({ path, lines, readBytes, sizeBytes }) => ({
-        name: path === "-" ? "standard input" : basename(path),
+      service.inputs.map(({ name, lines, readBytes, sizeBytes }) => ({
+        name,
         lines,
         share: sizeBytes === undefined ? undefined : sizeBytes === 0 ? 1 : readBytes / sizeBytes,
       })),

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Log } from "../log/log.ts";
 import type { OnNotice } from "../runtime/notice.ts";
 import { feed } from "./input/feed.ts";
@@ -14,6 +15,8 @@ export interface ServiceInput {
 /** How far an input has been fed, since the service was started. */
 export interface InputProgress extends FeedProgress {
   readonly path: string;
+  /** What it is called where others see it: its file's name without the folder, numbered where several have the same. */
+  readonly name: string;
   /** Whether all of it is in the log. */
   readonly hasEnded: boolean;
 }
@@ -41,7 +44,7 @@ export class Feeds {
 
   constructor(options: FeedsOptions) {
     this.#options = options;
-    this.progress = options.inputs.map(({ path }) => ({ path, hasEnded: false, ...NOTHING_YET }));
+    this.progress = namesOf(options.inputs).map(({ path, name }) => ({ path, name, hasEnded: false, ...NOTHING_YET }));
   }
 
   /** Feeds all of them to their ends. Rejects with the first error, while the others go on. After {@link stop} it does nothing. */
@@ -70,4 +73,14 @@ export class Feeds {
     });
     if (!this.#stop.signal.aborted) this.progress[index] = { ...this.progress[index]!, hasEnded: true };
   }
+}
+
+function namesOf(inputs: readonly ServiceInput[]): { readonly path: string; readonly name: string }[] {
+  const counts = new Map<string, number>();
+  return inputs.map(({ path }) => {
+    const name = path === "-" ? "standard input" : basename(path);
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return { path, name: count === 1 ? name : `${name} (${count})` };
+  });
 }

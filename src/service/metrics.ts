@@ -144,8 +144,8 @@ function addInput(page: MetricPage, { measures }: Task, input: Input, labels: At
   if (ages) page.add(INPUT.age, ages, labels);
 }
 
-function addFeed(page: MetricPage, { path, lines, records, deadLetters, bytes }: InputProgress): void {
-  const labels = { input: path };
+function addFeed(page: MetricPage, { name, lines, records, deadLetters, bytes }: InputProgress): void {
+  const labels = { input: name };
   page.add(FEED.lines, lines, labels);
   page.add(FEED.records, records, labels);
   page.add(FEED.deadLetters, deadLetters, labels);

@@ -289,8 +289,9 @@ test("tasks that come are counted, and how long that took", async (t) => {
 
 test("what is fed from files is told by file", async (t) => {
   const site = await openSite(t);
-  const feed = { path: "a.log", hasEnded: false, lines: 5, records: 3, deadLetters: 2, bytes: 80, readBytes: 40 };
-  const page = parse(await metricsText(site.runtime, [{ ...feed, sizeBytes: 90 }]));
+  const told = { lines: 5, records: 3, deadLetters: 2, bytes: 80, readBytes: 40, sizeBytes: 90 };
+  const feed = { path: "/logs/a.log", name: "a.log", hasEnded: false, ...told };
+  const page = parse(await metricsText(site.runtime, [feed]));
   const of = (name: string) => sum(page, `tidemark_input_${name}_total`, { input: "a.log" });
   assert.deepEqual([of("lines"), of("records"), of("dead_letters"), of("bytes")], [5, 3, 2, 80]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { appendFile, chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { embeddedLog } from "../../src/log/embedded/log.ts";
 import { app } from "../../src/mod.ts";
@@ -53,6 +53,7 @@ test("the lines of a file become states, those that cannot are dead letters, and
   const { size } = await stat(file);
   assert.deepEqual(service.inputs, [{
     path: file,
+    name: basename(file),
     hasEnded: true,
     lines: 5,
     records: 4,
@@ -114,14 +115,18 @@ test("a followed file is fed as it grows", async (t) => {
 
 test("with toEnd everything open is closed after the last line, and the service ends", async (t) => {
   const folder = await emptyFolder(t);
-  const files = [join(folder, "one.ndjson"), join(folder, "two.ndjson")];
+  const files = [join(folder, "views.ndjson"), join(folder, "more", "views.ndjson")];
+  await mkdir(dirname(files[1]!));
   await writeFile(files[0]!, viewLines(Array.from({ length: 60 }, (_, i) => `/${i % 3}`)));
   await writeFile(files[1]!, viewLines(["/0"], 30_000));
   const options = { ...optionsOf(join(folder, "data"), files), toEnd: true };
   const service = await serve(options);
   await service.ended;
   await assert.rejects(fetch(service.url + "/livez"));
-  assert.deepEqual(service.inputs.map(({ hasEnded, records }) => [hasEnded, records]), [[true, 60], [true, 1]]);
+  assert.deepEqual(service.inputs.map(({ name, hasEnded, records }) => [name, hasEnded, records]), [
+    ["views.ndjson", true, 60],
+    ["views.ndjson (2)", true, 1],
+  ]);
 
   const again = await serve(optionsOf(join(folder, "data")));
   afterwards(t, () => again.stop());
