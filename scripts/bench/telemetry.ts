@@ -24,17 +24,27 @@ import { anything, endlessViews, reducer, timing } from "./views.ts";
 const BATCH = 1_000;
 const SCRAPE_MS = 1_000;
 
-const views = topic("views", { schema: anything, ...timing });
+/** Processed before anything is measured: a service runs for months. */
+const WARM_RECORDS = 100_000;
+
 const results = topic("results", { schema: number() });
-const byUrl = views.by(({ url }) => url);
 const view = () => ({ type: "view" }) as const;
 
-const apps: Readonly<Record<string, App>> = {
-  count: app("bench", [actor("it", reducer).on(byUrl, view)]),
-  window: app("bench", [
-    actor("it", counter).window(tumbling({ hours: 1 })).on(byUrl, view).to("counted", results, ({ count }) => count),
-  ]),
-};
+/** The apps, for any topic of views. */
+const apps = {
+  count: (views: string) => app(views, [actor("it", reducer).on(byUrl(views), view)]),
+  window: (views: string) =>
+    app(views, [
+      actor("it", counter).window(tumbling({ hours: 1 })).on(byUrl(views), view)
+        .to("counted", results, ({ count }) => count),
+    ]),
+} satisfies Readonly<Record<string, (views: string) => App>>;
+
+type Name = keyof typeof apps;
+
+function byUrl(name: string) {
+  return topic(name, { schema: anything, ...timing }).by(({ url }) => url);
+}
 
 /** What is measured: one record in so many is sampled, and who looks. */
 const kinds = {
@@ -53,40 +63,47 @@ function traceparent(index: number, every: number): Uint8Array {
   return encoder.encode(`00-${id.padStart(32, "0")}-${id.padStart(16, "0")}-0${index % every === 0 ? 1 : 0}`);
 }
 
-async function feed(log: Log, records: number, every: number): Promise<void> {
-  await log.createTopics(["views", "results"].map((name) => ({ name, partitions: 1 })));
+async function feed(log: Log, topic: string, records: number, every: number): Promise<void> {
+  await log.createTopics([topic, "results"].map((name) => ({ name, partitions: 1 })));
   const viewOf = endlessViews();
   for (let from = 0; from < records; from += BATCH) {
     const some = Array.from({ length: Math.min(BATCH, records - from) }, (_, offset) => {
       const headers = [["traceparent", traceparent(from + offset, every)] as const];
       return { key: null, value: JSON.stringify(viewOf(from + offset)), timestamp: 0, headers };
     });
-    await log.append("views", 0, some);
+    await log.append(topic, 0, some);
   }
 }
 
 /** What a run comes to: records per second from the start of the app to its end, and µs of processor time per record. */
 type Measured = readonly [rate: number, costMicros: number];
 
-async function measureHere(name: string, kind: Kind, records: number, directory: string): Promise<Measured> {
+async function measureHere(name: Name, kind: Kind, records: number, directory: string): Promise<Measured> {
   const { isTraced, isScraped } = kinds[kind];
   const log = await embeddedLog(join(directory, "log"));
   const traces = isTraced ? await startTraces("bench", ({ message }) => console.error(message)) : undefined;
+  const run = (views: string) => runToEnd(apps[name](views), log, join(directory, `${views}-stores`), isScraped);
+  await run("warm-up");
   const began = performance.now();
   const usage = process.cpuUsage();
-  const runtime = await start({ app: apps[name]!, log, stores: levelStores(join(directory, "stores")) });
-  const scraping = isScraped ? setInterval(() => void metricsText(runtime, []), SCRAPE_MS) : undefined;
-  await runtime.finish();
+  const taken = await run("views");
   const took = performance.now() - began;
   const { user, system } = process.cpuUsage(usage);
-  clearInterval(scraping);
-  const taken = runtime.tasks.flatMap(({ router }) => router.tally.rows)
-    .reduce((sum, { counts }) => sum + counts.folded, 0);
   if (taken !== records) throw new Error(`${name}, ${kind} took ${taken} of ${records} records`);
-  await runtime.stop();
   await traces?.stop(1_000);
   await log.close();
   return [taken / took * 1_000, (user + system) / taken];
+}
+
+/** Answers with how many records it took. */
+async function runToEnd(app: App, log: Log, stores: string, isScraped: boolean): Promise<number> {
+  const runtime = await start({ app, log, stores: levelStores(stores) });
+  const scraping = isScraped ? setInterval(() => void metricsText(runtime, []), SCRAPE_MS) : undefined;
+  await runtime.finish();
+  clearInterval(scraping);
+  const rows = runtime.tasks.flatMap(({ router }) => router.tally.rows);
+  await runtime.stop();
+  return rows.reduce((sum, { counts }) => sum + counts.folded, 0);
 }
 
 /** Takes spans and forgets them, until its input ends. */
@@ -116,13 +133,14 @@ async function withCollector<T>(run: () => Promise<T>): Promise<T> {
 
 async function one(what: string, records: number, directory: string): Promise<void> {
   if (what === "collect") return await collect();
-  const [name, kind] = what.split(", ") as [string, Kind];
+  const [name, kind] = what.split(", ") as [Name | "feed", Kind];
   if (name !== "feed") {
     const measure = () => measureHere(name, kind, records, directory);
     return console.log(JSON.stringify(await (kinds[kind].isTraced ? withCollector(measure) : measure())));
   }
   const log = await embeddedLog(join(directory, "log"));
-  await feed(log, records, kinds[kind].every);
+  await feed(log, "warm-up", WARM_RECORDS, kinds[kind].every);
+  await feed(log, "views", records, kinds[kind].every);
   await log.close();
 }
 
