@@ -179,16 +179,21 @@ export class Spans implements Tracer {
 /** A span that has begun; where none could, what comes below it is below its parent. */
 class Begun implements Span {
   readonly #span: ApiSpan | undefined;
-  /** What its children are started in. */
-  readonly below: Context;
+  #below: Context;
 
   constructor(span: ApiSpan | undefined, parent: Context) {
     this.#span = span;
-    this.below = span ? trace.setSpan(ROOT_CONTEXT, span) : parent;
+    this.#below = parent;
+  }
+
+  /** What its children are started in; most have none. */
+  get below(): Context {
+    if (this.#span && trace.getSpan(this.#below) !== this.#span) this.#below = trace.setSpan(ROOT_CONTEXT, this.#span);
+    return this.#below;
   }
 
   get context(): TraceContext {
-    const context = trace.getSpanContext(this.below);
+    const context = this.#span?.spanContext() ?? trace.getSpanContext(this.#below);
     return context ? textOf(context) : "";
   }
 
