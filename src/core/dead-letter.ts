@@ -14,7 +14,7 @@ export interface Failure {
   readonly message: string;
   readonly actor?: { readonly name: string; readonly version: number };
   readonly key?: string;
-  /** How often it was tried, where that was more than once. */
+  /** How often it was refused, where that was more than once. */
   readonly attempts?: number;
   /** Index in the actor's sources; -1 for a message. */
   readonly source?: number;

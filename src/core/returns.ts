@@ -10,14 +10,14 @@ import { type Delivery, receiver } from "./topology.ts";
 export interface SentBack {
   /** When, in ms since 1970. */
   readonly at: number;
-  /** For each that got it; without an actor, where nobody can get it yet. */
-  readonly outcomes: readonly { readonly actor?: string; readonly outcome: Outcome }[];
+  /** For each that got it; without an actor, where nobody can get it yet. `written` is what a sink's `write` has taken. */
+  readonly outcomes: readonly { readonly actor?: string; readonly outcome: Outcome | "written" }[];
 }
 
 /** A dead letter on its way back. */
 export interface Returning {
   readonly letter: Letter;
-  /** Who gets it. */
+  /** Who gets it, but for a sink. */
   readonly deliveries: readonly Delivery[];
   /** Told what became of it, before that is committed. */
   readonly note: (sentBack: SentBack) => void;
@@ -25,7 +25,8 @@ export interface Returning {
 
 /**
  * Dead letters that are sent back: each is one more step of its task, of the record as it was and by the code of today. It
- * moves neither a watermark nor a position, and a row about it is committed with what it leads to: so it happens once.
+ * moves neither a watermark nor a position, and a row about it is committed with what it leads to: so it happens once. What
+ * leaves through a sink is there at least once.
  */
 export class Returns {
   #changes: (readonly [row: string, value: string | null])[] = [];
@@ -42,17 +43,21 @@ export class Returns {
     step.back = {
       note: (outcomes) => {
         const who = step.works.map(({ delivery }) => receiver(delivery));
-        const sentBack: SentBack = {
+        this.mark({ letter, note }, {
           at: examiner.now,
           outcomes: step.failure
             ? [{ ...(letter.actor !== undefined && { actor: letter.actor }), outcome: "dead" }]
             : outcomes.map((outcome, index) => ({ actor: who[index]!, outcome })),
-        };
-        this.#changes.push([sentBackRow(letter.partition, letter.offset), JSON.stringify(sentBack)]);
-        note(sentBack);
+        });
       },
     };
     return step;
+  }
+
+  /** Notes what became of one, to be committed with that. */
+  mark({ letter, note }: Pick<Returning, "letter" | "note">, sentBack: SentBack): void {
+    this.#changes.push([sentBackRow(letter.partition, letter.offset), JSON.stringify(sentBack)]);
+    note(sentBack);
   }
 
   /** Forgets letters that the log has forgotten, by their rows. */

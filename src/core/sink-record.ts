@@ -2,6 +2,7 @@ import type { Failure } from "./dead-letter.ts";
 import { decodeValue, eventTime } from "./decode.ts";
 import { reasonOf, TidemarkError } from "./errors.ts";
 import { keyFault } from "./key.ts";
+import type { Letter } from "./letter.ts";
 import type { LogRecord, TopicPartition } from "./record.ts";
 import type { SinkDefinition, SinkRecord } from "./sink.ts";
 import type { TopicDefinition } from "./source.ts";
@@ -32,9 +33,27 @@ export function readForSink(
     return { of: { id, key, value, time, topic: topic.name, partition, offset, headers } };
   } catch (error) {
     if (error instanceof TidemarkError && error.code === "TIDEMARK_SCHEMA_ASYNC") throw error;
-    const reason = error instanceof TidemarkError ? error.code : "TIDEMARK_RECORD_INVALID";
-    return { failure: { reason, message: reasonOf(error), actor: { name: sink.name, version: 1 } } };
+    return { failure: unreadable(sink, error) };
   }
+}
+
+/** Reads the record of a dead letter that is sent back: what would stop a task that reads on is a fault of this record here. */
+export function readAgain(
+  sink: SinkDefinition,
+  topic: TopicDefinition,
+  { from, record }: Pick<Letter, "from" | "record">,
+  now: number,
+): SinkReading {
+  try {
+    return readForSink(sink, topic, from, record, now);
+  } catch (error) {
+    return { failure: unreadable(sink, error) };
+  }
+}
+
+function unreadable({ name }: SinkDefinition, error: unknown): Failure {
+  const reason = error instanceof TidemarkError ? error.code : "TIDEMARK_RECORD_INVALID";
+  return { reason, message: reasonOf(error), actor: { name, version: 1 } };
 }
 
 /** Why a record that was handed over to the end is dead. */
@@ -44,7 +63,6 @@ export function unwritten(sink: string, key: string | null, attempts: number, er
     reason: "TIDEMARK_SINK_FAILED",
     message: `Cannot write a record in sink "${sink}" after ${times}: ${reasonOf(error)}`,
     actor: { name: sink, version: 1 },
-    attempts,
     ...(key !== null && { key }),
   };
 }

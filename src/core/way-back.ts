@@ -2,13 +2,13 @@ import { TidemarkError } from "./errors.ts";
 import { partitionFor } from "./hash.ts";
 import type { Letter } from "./letter.ts";
 import type { PlainSource } from "./source.ts";
-import { type Delivery, emitterName, type Group, receiver, type Topology } from "./topology.ts";
+import { type Delivery, emitterName, type Group, receiver, type SinkGroup, type Topology } from "./topology.ts";
 
 /** Who takes a dead letter that is sent back: what of a task's work it goes to. */
 interface WayBack {
-  readonly group: Group;
+  readonly group: Group | SinkGroup;
   readonly partition: number;
-  /** At least one. */
+  /** None for a sink, at least one for others. */
   readonly deliveries: readonly Delivery[];
 }
 
@@ -16,18 +16,12 @@ interface WayBack {
 const OF_LINES: ReadonlySet<string> = new Set(["TIDEMARK_INPUT_UNPARSABLE", "TIDEMARK_RECORD_TOO_LARGE"]);
 
 /**
- * Finds who takes a dead letter that is sent back: the actor that refused it, where its key lives, and nobody else; what nobody
- * got as far as seeing goes to all who read its topic.
+ * Finds who takes a dead letter that is sent back: the actor that refused it, where its key lives, or the sink, and nobody else;
+ * what nobody got as far as seeing goes to all who read its topic.
  * @throws TIDEMARK_SEND_BACK_REFUSED
  */
 export function wayBack(letter: Letter, topology: Topology): WayBack {
   const { actor, key, from, record, reason } = letter;
-  if (topology.sinks.some(({ sink }) => sink.name === actor)) {
-    throw refused(
-      letter,
-      `sink "${actor}" refused it, and only actors and forwards take theirs back; write it where the sink does`,
-    );
-  }
   if (record.offset < 0) {
     throw refused(
       letter,
@@ -38,12 +32,24 @@ export function wayBack(letter: Letter, topology: Topology): WayBack {
     throw refused(letter, "it is a line of an input file, and was never a record; put a sound one into its topic");
   }
   const home = actor === undefined ? undefined : topology.home.get(actor);
-  const way = home && key !== undefined ? toHome(letter, home, key) : toReaders(letter, topology);
+  const out = topology.sinks.find(({ sink }) => sink.name === actor);
+  const way = out
+    ? toSink(letter, out)
+    : home && key !== undefined
+    ? toHome(letter, home, key)
+    : toReaders(letter, topology);
   if (way.partition < way.group.partitions) return way;
   throw refused(
     letter,
     `topic "${from.topic}" has no partition ${from.partition} any more; put the record into its topic`,
   );
+}
+
+/** The task that reads the partition it came from: order is kept there, and its id is of there. */
+function toSink(letter: Letter, group: SinkGroup): WayBack {
+  const { actor, from: { topic, partition } } = letter;
+  if (group.topic.name === topic) return { group, partition, deliveries: [] };
+  throw refused(letter, `sink "${actor}" reads "${group.topic.name}" now, and not "${topic}"`);
 }
 
 /** The task that has the key. */

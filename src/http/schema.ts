@@ -1,5 +1,7 @@
 /** What goes in and out over HTTP, as JSON Schema (2020-12) has it; the OpenAPI document refers to these by their names. */
 
+import { OUTCOMES } from "../core/tally.ts";
+
 /** A JSON Schema. */
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -43,9 +45,7 @@ const letterMaybe = {
 };
 const bytes = object({ base64: text }, { text: { ...text, description: "Where it is UTF-8." } });
 const outcomes = {
-  ...list(object({ outcome: { enum: ["folded", "buffered", "filtered", "late", "idleReturn", "dead", "forwarded"] } }, {
-    actor: text,
-  })),
+  ...list(object({ outcome: { enum: [...OUTCOMES, "written"] } }, { actor: text })),
   description: "What became of it, for each that got it; dead: it is a new dead letter.",
 };
 

@@ -8,6 +8,7 @@ import { wayBack } from "../core/way-back.ts";
 import type { Log } from "../log/log.ts";
 import { readPartition } from "./read.ts";
 import type { SendBackAnswer } from "./return-queue.ts";
+import type { SinkTask } from "./sink-task.ts";
 import { type Task, taskName } from "./task.ts";
 
 /** What one page looks at and holds at most: a filter that fits few may need several. */
@@ -48,7 +49,7 @@ interface DeadLettersOptions {
   /** The app as it is cut now. */
   readonly topology: () => Topology;
   /** A task that is here. @throws TIDEMARK_NOT_READY */
-  readonly task: (name: string) => Task;
+  readonly task: (name: string) => Task | SinkTask;
   /** Where a task is, if it is in another instance. */
   readonly addressOf: (task: string) => string | undefined;
 }
@@ -105,7 +106,8 @@ export class DeadLetters {
 
   /**
    * Gives it to the actor that refused it, and to nobody else, if that was not done before; resolves when what that leads to
-   * is committed. Its task must be here.
+   * is committed. Its task must be here. A sink is handed it under the id it had; a crash before the commit leaves it to be
+   * sent back again, and then handed over again.
    * @throws TIDEMARK_SEND_BACK_REFUSED, TIDEMARK_NOT_READY, TIDEMARK_BUSY
    */
   async sendBack(letter: Letter): Promise<SendBackAnswer> {

@@ -1,7 +1,6 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { Letter } from "../core/letter.ts";
-import type { SentBack } from "../core/returns.ts";
-import type { Router } from "../core/router.ts";
+import type { Returning, Returns, SentBack } from "../core/returns.ts";
 import { sentBackPrefix, sentBackRow } from "../core/row.ts";
 import { type Delivery, internal } from "../core/topology.ts";
 import type { Store } from "../store/store.ts";
@@ -16,6 +15,12 @@ const FORGET_ROWS = 1_000;
 /** What became of a dead letter; `isNew` unless that was so before it was asked for. */
 export interface SendBackAnswer extends SentBack {
   readonly isNew: boolean;
+}
+
+/** What of a task takes them. */
+interface Taker {
+  readonly returns: Pick<Returns, "forget">;
+  takeBack(returning: Returning, now: number): void;
 }
 
 interface Waiting {
@@ -59,8 +64,8 @@ export class ReturnQueue {
     return answer.promise;
   }
 
-  /** Plans what waits and was not sent back before. To be run and committed, and then {@link settle}d. */
-  async take(router: Router, store: Store, { app, log, clock }: Settings): Promise<void> {
+  /** Hands over what waits and was not sent back before. To be done and committed, and then {@link settle}d. */
+  async take(taker: Taker, store: Store, { app, log, clock }: Settings): Promise<void> {
     const now = clock.now();
     this.#taken = this.#waiting;
     this.#waiting = [];
@@ -75,21 +80,20 @@ export class ReturnQueue {
         return void same.answer.promise.then((answer) => one.answer.resolve({ ...answer, isNew: false }), () => {});
       }
       first.set(rows[index]!, one);
-      router.takeBack({ ...one, note: (sentBack) => one.sentBack = sentBack }, now);
+      taker.takeBack({ ...one, note: (sentBack) => one.sentBack = sentBack }, now);
     });
     for (const partition of new Set(this.#taken.map(({ letter }) => letter.partition))) {
       const { start } = await log.bounds({ topic: internal.deadLetters(app.name), partition });
       const range = { gte: sentBackPrefix(partition), lt: sentBackRow(partition, start), limit: FORGET_ROWS };
       const gone = await store.range(range);
-      router.returns.forget(gone.map(([row]) => row));
+      taker.returns.forget(gone.map(([row]) => row));
     }
   }
 
-  /** What was taken is committed. */
+  /** What was taken and noted is committed. */
   settle(): void {
-    const taken = this.#taken;
-    this.#taken = [];
-    for (const { answer, sentBack } of taken) if (sentBack) answer.resolve({ ...sentBack, isNew: true });
+    for (const { answer, sentBack } of this.#taken) if (sentBack) answer.resolve({ ...sentBack, isNew: true });
+    this.#taken = this.#taken.filter(({ sentBack }) => !sentBack);
   }
 
   /** The task ends: whether what was taken is committed, another one will know. */

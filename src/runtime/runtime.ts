@@ -361,12 +361,12 @@ export class Runtime implements AsyncDisposable {
   }
 
   #task(group: Group, partition: number): Task {
-    return this.#taskNamed(taskName(group, partition));
+    return this.#taskNamed(taskName(group, partition)) as Task;
   }
 
-  #taskNamed(name: string): Task {
+  #taskNamed(name: string): Task | SinkTask {
     const task = this.#own.get(name);
-    if (task instanceof Task) return task;
+    if (task) return task;
     throw notHere(name);
   }
 

@@ -1,8 +1,9 @@
 import type { Batch, LogRecord } from "../core/record.ts";
-import { readForSink, type SinkReading } from "../core/sink-record.ts";
+import { readForSink } from "../core/sink-record.ts";
 import type { SinkGroup } from "../core/topology.ts";
 import type { Reader } from "../log/log.ts";
 import type { Clock } from "./clock.ts";
+import type { Undone } from "./sink-delivery.ts";
 
 /** A batch is full when it has about this many bytes. */
 const BATCH_BYTES = 4 * 1_048_576;
@@ -11,14 +12,38 @@ const BATCH_BYTES = 4 * 1_048_576;
 const OVERHEAD_BYTES = 64;
 
 /** A record that was read, and is not done. */
-export interface Waiting {
-  readonly record: LogRecord;
-  readonly reading: SinkReading;
-  /** The position after it, gaps included. */
+interface Waiting extends Undone {
   readonly next: number;
   readonly bytes: number;
   /** When it was read, by the clock that never jumps. */
   readonly readAt: number;
+}
+
+/** Cuts what was sent back into batches, as what is read is cut. */
+export function batchesOf(undone: readonly Undone[], maxRecords: number): Undone[][] {
+  const batches: Undone[][] = [];
+  let bytes = Infinity;
+  for (const one of undone) {
+    if (bytes >= BATCH_BYTES || batches.at(-1)!.length >= maxRecords) {
+      batches.push([]);
+      bytes = 0;
+    }
+    batches.at(-1)!.push(one);
+    bytes += bytesOf(one.record);
+  }
+  return batches;
+}
+
+/** About. */
+function bytesOf({ key, value }: LogRecord): number {
+  return (value?.length ?? 0) + (key?.length ?? 0) + OVERHEAD_BYTES;
+}
+
+interface NextOptions {
+  readonly isEnding: boolean;
+  readonly waitMs: number;
+  /** Ends the wait. */
+  readonly wake: AbortSignal;
 }
 
 interface SinkQueueOptions {
@@ -56,10 +81,10 @@ export class SinkQueue {
    * The next batch, when it is full or its time is up; at the end, when there is one. Else reads once, waiting so long at most,
    * and answers with nothing.
    */
-  async next({ isEnding, waitMs }: { readonly isEnding: boolean; readonly waitMs: number }): Promise<Waiting[]> {
+  async next({ isEnding, waitMs, wake }: NextOptions): Promise<Waiting[]> {
     if (this.#isFull()) return this.#cut();
     const restMs = this.#restMs();
-    const found = await this.#read(isEnding ? 0 : Math.max(0, Math.min(waitMs, restMs)));
+    const found = await this.#read(isEnding ? 0 : Math.max(0, Math.min(waitMs, restMs)), wake);
     if (this.#isFull()) return this.#cut();
     // What lies there already goes along, however late it is.
     const isDue = !found && (isEnding || this.#restMs() <= 0);
@@ -95,10 +120,10 @@ export class SinkQueue {
   }
 
   /** Whether any record was found. */
-  async #read(waitMs: number): Promise<boolean> {
-    const { reader, pollBytes, stop } = this.#options;
+  async #read(waitMs: number, signal: AbortSignal): Promise<boolean> {
+    const { reader, pollBytes } = this.#options;
     let found = false;
-    for (const batch of await reader.poll({ maxBytes: pollBytes, waitMs, signal: stop })) {
+    for (const batch of await reader.poll({ maxBytes: pollBytes, waitMs, signal })) {
       found ||= batch.records.length > 0;
       this.#take(batch);
     }
@@ -111,10 +136,9 @@ export class SinkQueue {
     const now = clock.now();
     const readAt = clock.monotonic();
     records.forEach((record, index) => {
-      const bytes = (record.value?.length ?? 0) + (record.key?.length ?? 0) + OVERHEAD_BYTES;
       const after = records[index + 1]?.offset ?? next;
       const reading = readForSink(sink, topic, { partition }, record, now);
-      this.#waiting.push({ record, reading, next: after, bytes, readAt });
+      this.#waiting.push({ record, reading, next: after, bytes: bytesOf(record), readAt });
     });
     this.position = next;
     this.end = Math.max(this.end, end);

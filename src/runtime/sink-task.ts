@@ -1,8 +1,10 @@
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { TidemarkError } from "../core/errors.ts";
+import type { Letter } from "../core/letter.ts";
 import { Outbox } from "../core/outbox.ts";
 import type { TopicPartition } from "../core/record.ts";
-import { unwritten } from "../core/sink-record.ts";
+import { type Returning, Returns } from "../core/returns.ts";
+import { readAgain } from "../core/sink-record.ts";
 import type { DeadTally } from "../core/tally.ts";
 import type { SinkGroup } from "../core/topology.ts";
 import { untraced } from "../core/tracer.ts";
@@ -13,16 +15,18 @@ import type { Bounds, Producer } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit } from "./commit.ts";
 import { deadLetterNotices } from "./dead-letter-notice.ts";
-import { type Handed, HandOver, type SinkBatch, SinkFigures } from "./hand-over.ts";
+import { HandOver, SinkFigures } from "./hand-over.ts";
 import { Histogram } from "./histogram.ts";
 import { COMMIT_SECONDS } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { policiesOf } from "./policies.ts";
 import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
-import { SinkQueue, type Waiting } from "./sink-queue.ts";
-import { taskName, type TaskState } from "./task.ts";
-import { type Spans, spansOf } from "./tracing.ts";
+import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
+import { SinkDelivery, type Undone } from "./sink-delivery.ts";
+import { batchesOf, SinkQueue } from "./sink-queue.ts";
+import { readable, taskName, type TaskState } from "./task.ts";
+import { spansOf } from "./tracing.ts";
 
 /** How often what was read from an internal topic is let go. */
 const TRIM_INTERVAL_MS = 5_000;
@@ -62,11 +66,14 @@ export class SinkTask {
   readonly #settings: Settings;
   readonly #options: SinkTaskOptions;
   readonly #stop = new AbortController();
+  /** Ends a wait for records. */
+  #waking = new AbortController();
   readonly #outbox: Outbox;
   readonly #undelivered: Undelivered;
-  readonly #handOver: HandOver;
-  /** Undefined while nobody traces. */
-  readonly #spans: Spans | undefined;
+  readonly #delivery: SinkDelivery;
+  /** Dead letters that are to be taken back, and what became of those that were. */
+  readonly #waiting: ReturnQueue;
+  readonly #returns = new Returns();
   #queue: SinkQueue | undefined;
   #store: Store | undefined;
   #producer: Producer | undefined;
@@ -89,9 +96,17 @@ export class SinkTask {
     this.#undelivered = new Undelivered({ ...places, policies, tracing: new Tracing(untraced) });
     const { clock, onNotice } = settings;
     const { sink } = group;
+    const { figures } = this;
     const stop = this.#stop.signal;
-    this.#spans = spansOf(settings);
-    this.#handOver = new HandOver({ sink, figures: this.figures, clock, stop, task: this.name, onNotice });
+    const handOver = new HandOver({ sink, figures, clock, stop, task: this.name, onNotice });
+    const pass = (undone: readonly Undone[]) => this.#pass(undone);
+    this.#delivery = new SinkDelivery({ sink, figures, handOver, spans: spansOf(settings), pass });
+    this.#waiting = new ReturnQueue(this.name);
+  }
+
+  /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
+  get store(): Store {
+    return readable(this, this.#store);
   }
 
   /** How far its restore is; undefined while none has begun. */
@@ -132,29 +147,44 @@ export class SinkTask {
 
   /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */
   async run(): Promise<void> {
+    if (!this.#isFinishing) this.#waiting.open();
     try {
       while (!this.#stop.signal.aborted && this.state !== "finished") await this.#turn();
       if (this.#hasProgress) await this.#commit();
     } catch (error) {
       this.state = "failed";
       throw error;
+    } finally {
+      this.#waiting.close();
     }
   }
 
   /** Asks {@link run} to end: a write under way is told to give up, and waited for, but not for long. */
   stop(): void {
     this.#stop.abort();
+    this.#waking.abort();
+  }
+
+  /**
+   * Takes a dead letter back; resolves when it was handed over, or refused again, and that is committed.
+   * @throws TIDEMARK_NOT_READY while it does not run, and when it ends meanwhile; TIDEMARK_BUSY
+   */
+  async sendBack(letter: Letter): Promise<SendBackAnswer> {
+    const answer = this.#waiting.add(letter, []);
+    this.#waking.abort();
+    return await answer;
   }
 
   /** Declares that the source will have no more records than what this process still writes: the rest is written, then it finishes. */
   finish(): Promise<void> {
     this.#isFinishing = true;
+    this.#waiting.close();
     return Promise.resolve();
   }
 
   /** Releases everything. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    this.stop();
     if (this.state !== "failed") this.state = "closed";
     await this.#queue?.close();
     await this.#producer?.close();
@@ -209,11 +239,13 @@ export class SinkTask {
   /** Gathers a batch and hands it over, or finds that there is none yet. */
   async #turn(): Promise<void> {
     const queue = this.#queue!;
+    if (!this.#waiting.isEmpty) await this.#takeBack();
     const isEnding = this.#isFinishing && await this.#isAtEnd(queue);
-    const waiting = await queue.next({ isEnding, waitMs: this.#waitMs() });
+    if (this.#waking.signal.aborted && !this.#stop.signal.aborted) this.#waking = new AbortController();
+    const batch = await queue.next({ isEnding, waitMs: this.#waitMs(), wake: this.#waking.signal });
     this.end = Math.max(this.end, queue.end);
-    if (waiting.length > 0) {
-      await this.#deliver(waiting, this.group.sink.attempts);
+    if (batch.length > 0) {
+      await this.#delivery.deliver(batch);
       return;
     }
     if (queue.isEmpty && queue.position > this.position) this.#moveTo(queue.position);
@@ -228,6 +260,7 @@ export class SinkTask {
   }
 
   #waitMs(): number {
+    if (!this.#waiting.isEmpty) return 0;
     const waitMs = this.#isFinishing ? 10 : 1_000;
     return this.#hasProgress ? Math.max(0, Math.min(waitMs, this.#commitInMs())) : waitMs;
   }
@@ -237,48 +270,32 @@ export class SinkTask {
     return this.#committedAt + interval - this.#settings.clock.monotonic();
   }
 
-  /**
-   * Hands records over and moves past them. Where that fails to the end, by halves, in order: so those that are to blame come
-   * to stand alone, and become dead letters. False when the task stopped before it was through.
-   */
-  async #deliver(waiting: readonly Waiting[], attempts: number): Promise<boolean> {
-    const batch = waiting.flatMap(({ reading }) => ("of" in reading ? [reading.of] : []));
-    const [first, ...rest] = batch;
-    if (first) {
-      const write = () => this.#handOver.write([first, ...rest] satisfies SinkBatch, attempts);
-      const failureOf = ({ kind }: Handed) => kind === "failed" ? "TIDEMARK_SINK_FAILED" as const : undefined;
-      const { sink } = this.group;
-      const handed = await (this.#spans ? this.#spans.write(sink.name, batch, write, failureOf) : write());
-      if (handed.kind === "stopped") return false;
-      if (handed.kind === "failed" && rest.length > 0) {
-        const half = Math.floor(batch.length / 2);
-        const cut = waiting.findIndex(({ reading }) => "of" in reading && reading.of === batch[half]);
-        return await this.#deliverPart(waiting.slice(0, cut)) && await this.#deliverPart(waiting.slice(cut));
-      }
-      if (handed.kind === "failed") {
-        this.figures.failures++;
-        const failure = unwritten(sink.name, first.key, attempts, handed.error);
-        await this.#pass(waiting.map((one) => ("of" in one.reading ? { ...one, reading: { failure } } : one)));
-        return true;
-      }
+  /** Hands over what was sent back, batch by batch, before what was read. */
+  async #takeBack(): Promise<void> {
+    const { sink, topic } = this.group;
+    const undone: Undone[] = [];
+    const takeBack = (back: Returning, now: number) => {
+      undone.push({ record: back.letter.record, reading: readAgain(sink, topic, back.letter, now), back });
+    };
+    await this.#waiting.take({ returns: this.#returns, takeBack }, this.store, this.#settings);
+    for (const batch of batchesOf(undone, sink.maxRecords)) {
+      if (!await this.#delivery.deliver(batch)) return;
     }
-    await this.#pass(waiting);
-    return true;
-  }
-
-  /** A part is tried once, as all of it was tried so often; a record by itself as often as a batch. */
-  #deliverPart(waiting: readonly Waiting[]): Promise<boolean> {
-    const isAlone = waiting.filter(({ reading }) => "of" in reading).length === 1;
-    return this.#deliver(waiting, isAlone ? this.group.sink.attempts : 1);
   }
 
   /** Buries what cannot be handed over, moves past all of it, and commits. */
-  async #pass(waiting: readonly Waiting[]): Promise<void> {
-    for (const { record, reading } of waiting) {
-      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source, attempts: 1 }, reading.failure);
+  async #pass(undone: readonly Undone[]): Promise<void> {
+    const { sink: { name: actor } } = this.group;
+    const at = this.#settings.clock.now();
+    for (const { record, reading, next, back } of undone) {
+      const attempts = (back?.letter.attempts ?? 0) + 1;
+      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source, attempts }, reading.failure);
+      const outcome = "failure" in reading ? "dead" : "written";
+      if (back) this.#returns.mark(back, { at, outcomes: [{ actor, outcome }] });
+      if (next !== undefined) this.#moveTo(next);
     }
-    this.#moveTo(waiting.at(-1)!.next);
     await this.#commit();
+    this.#waiting.settle();
   }
 
   #moveTo(position: number): void {
@@ -305,11 +322,13 @@ export class SinkTask {
     const target = { group: `${app.name}.${this.group.sink.name}`, changelog, partition, log, ahead: AHEAD };
     const now = clock.monotonic();
     const outputs = this.#outbox.take();
+    const changes = this.#returns.changes();
     await commit(
-      { outputs, changes: [], checkpoint, positions },
+      { outputs, changes, checkpoint, positions },
       { ...target, producer: this.#producer!, store: this.#store! },
       clock.now(),
     );
+    this.#returns.settle();
     this.commitSeconds.add((clock.monotonic() - now) / 1_000);
     for (const notice of deadLetterNotices(outputs, app.name, this.name)) onNotice(notice);
     this.#sequence++;

@@ -41,6 +41,13 @@ export function taskName({ name }: Group | SinkGroup, partition: number): string
   return `${name}-${partition}`;
 }
 
+/** The store of a task, if it can be read. @throws TIDEMARK_NOT_READY */
+export function readable({ name, state }: Pick<Task, "name" | "state">, store: Store | undefined): Store {
+  if (store && state !== "closed" && state !== "failed") return store;
+  const message = `Cannot read from task ${name}: it is ${state}; try again soon`;
+  throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
+}
+
 /** The work of one partition of a group: reads, steps and commits, until it is stopped. */
 export class Task {
   readonly group: Group;
@@ -127,9 +134,7 @@ export class Task {
 
   /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
   get store(): Store {
-    if (this.#store && this.state !== "closed" && this.state !== "failed") return this.#store;
-    const message = `Cannot read from task ${this.name}: it is ${this.state}; try again soon`;
-    throw new TidemarkError("TIDEMARK_NOT_READY", message, { retry: true });
+    return readable(this, this.#store);
   }
 
   /**

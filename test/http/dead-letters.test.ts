@@ -1,5 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { any } from "valibot";
+import { app, sink, topic } from "tidemark";
 import { partitionFor } from "../../src/core/hash.ts";
 import { handler } from "../../src/http/mod.ts";
 import type { Log } from "../../src/log/log.ts";
@@ -9,6 +11,7 @@ import { listen } from "../../src/service/server.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import { contextsOf, order, put, run, settled, shop } from "../dead-letters/shop.ts";
 import { joinedBy, ScriptedMember } from "../runtime/scripted-member.ts";
+import { twoInstances } from "./instances.ts";
 import { until } from "./site.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -228,4 +231,50 @@ test("any instance shows and sends back what another one has", async (t) => {
   deepEqual([orphan.record.value.text, orphan.sentBack], [order(there, -7), undefined]);
   match(orphan.unknown, /TIDEMARK|try again soon/);
   equal((await fetch(`${first.url}${path}/send-back`, init)).status, 503);
+});
+
+test("what a sink could not write is handed to it again by the instance that has its partition, whoever is asked", async (t) => {
+  const log = memoryLog();
+  const written: string[] = [];
+  let isAway = true;
+  const out = app("shop", [
+    sink("out", topic("orders", { schema: any() }), {
+      retry: { attempts: 1 },
+      batch: { max: 1 },
+      write([record]) {
+        if (isAway) throw new Error("away");
+        written.push(record!.id);
+      },
+    }),
+  ]);
+  const old = await run(out, log, { createPartitions: 2 });
+  for (const partition of [0, 1]) await put(log, ["1"], partition);
+  await until(async () => (await old.deadLetters.list({}, 10)).letters.length === 2);
+  await old.stop();
+  isAway = false;
+  const [first, second] = await twoInstances(t, { app: out, log });
+
+  const init = { method: "POST", headers: JSON_TYPE, body: "{}" };
+  const list = await (await fetch(`${first.url}/dead-letters?topic=orders&partition=1&actor=out`)).json();
+  equal(list.deadLetters.length, 1);
+  const path = `/dead-letters/${list.deadLetters[0].partition}/${list.deadLetters[0].offset}`;
+  const sent = await (await fetch(`${first.url}${path}/send-back`, init)).json();
+  deepEqual([sent.status, sent.outcomes], ["sent-back", [{ actor: "out", outcome: "written" }]]);
+  deepEqual(written, ["orders-1-0"]);
+  deepEqual(second.asked, [`POST ${path}/send-back`]);
+  for (const { url } of [first, second]) {
+    const { sentBack, message } = await (await fetch(url + path)).json();
+    deepEqual([sentBack, message], [
+      { at: sent.at, outcomes: sent.outcomes },
+      'Cannot write a record in sink "out" after 1 attempt: away',
+    ]);
+  }
+  const all = await (await fetch(`${second.url}/dead-letters/send-back`, init)).json();
+  deepEqual(all.results.map(({ status }: { status: string }) => status).sort(), ["sent-back", "sent-back-already"]);
+  deepEqual(written.sort(), ["orders-0-0", "orders-1-0"]);
+
+  second.give([]);
+  await until(() => second.runtime.sinks.length === 0);
+  first.give([0]);
+  equal((await fetch(`${first.url}${path}/send-back`, init)).status, 503, "nobody has it: ask again");
 });

@@ -9,7 +9,7 @@ const texts: Readonly<Record<string, Parameter>> = {
 
 const query: Readonly<Record<string, Parameter>> = {
   reason: { description: "Only those with this code as their reason.", schema: text },
-  actor: { description: "Only those that this actor refused.", schema: text },
+  actor: { description: "Only those that this actor or sink refused.", schema: text },
   key: { description: "Only those of this key of the actor.", schema: text },
   topic: { description: "Only those of records of this topic.", schema: text },
   partition: { description: "Only those of records of this partition of their topic.", schema: whole },
@@ -48,7 +48,7 @@ export const DEAD_LETTER_ROUTES: readonly Route[] = [
   {
     method: "POST",
     path: "/dead-letters/:partition/:offset/send-back",
-    summary: "Sends one back to the actor that refused it, once",
+    summary: "Sends one back to the actor or sink that refused it, once",
     texts,
     body,
     answer: { "application/json": named("SentBackLetter") },
@@ -58,7 +58,7 @@ export const DEAD_LETTER_ROUTES: readonly Route[] = [
   {
     method: "POST",
     path: "/dead-letters/send-back",
-    summary: "Sends those of a page back, each to the actor that refused it, once",
+    summary: "Sends those of a page back, each to the actor or sink that refused it, once",
     query,
     body,
     answer: {
