@@ -36,6 +36,7 @@ export type { Cause, Finding } from "./runtime/explain/cause.ts";
 export type { AskOthers, OwnReport } from "./runtime/explain/explainer.ts";
 export type { Explanation, Question, TaskExplanation } from "./runtime/explain/explanation.ts";
 export type { ChannelFacts, InputFacts, TaskFacts } from "./runtime/explain/facts.ts";
+export type { SinkExplanation, SinkFacts } from "./runtime/explain/sinks.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
 export type { Publication } from "./runtime/publish.ts";
 export type { DeadLetters, LetterCursor, LetterFilter, LetterPage } from "./runtime/dead-letters.ts";

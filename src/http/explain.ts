@@ -20,8 +20,8 @@ export async function explainJson(call: Call): Promise<Response> {
 
 /** What another instance answered, if it is what one of the same version answers. */
 function reportIn(body: unknown): OwnReport {
-  const { now, tasks } = body as Partial<OwnReport>;
-  if (typeof now === "number" && Array.isArray(tasks)) return body as OwnReport;
+  const { now, tasks, sinks } = body as Partial<OwnReport>;
+  if (typeof now === "number" && Array.isArray(tasks) && Array.isArray(sinks)) return body as OwnReport;
   throw new TidemarkError("TIDEMARK_NOT_READY", "Cannot understand what it answers: it is another service or version");
 }
 

@@ -1,5 +1,5 @@
 import { partitionFor } from "../core/hash.ts";
-import { TidemarkError } from "../core/errors.ts";
+import { reasonOf, TidemarkError } from "../core/errors.ts";
 import type { SinkDefinition, SinkRecord } from "../core/sink.ts";
 import type { Clock } from "./clock.ts";
 import { Histogram } from "./histogram.ts";
@@ -11,6 +11,9 @@ const GRACE_MS = 5_000;
 /** Waits shorten by up to this share of them, so that what failed together does not try again together. */
 const JITTER = 0.5;
 const JITTER_STEPS = 1_000;
+
+/** How much is told of what a write failed with, in UTF-16 units. */
+const REASON_MAX = 500;
 
 /** How often it is told that a batch is tried again, at most, in ms. */
 const TELL_MS = 10_000;
@@ -37,8 +40,32 @@ export class SinkFigures {
   readonly writeSeconds = new Histogram(WRITE_SECONDS);
 }
 
+/** A batch that is being written, as somebody sees it who asks. */
+export interface Writing {
+  readonly records: number;
+  /** Since when it has been tried, in ms. */
+  readonly sinceMs: number;
+  /** Which attempt it is at, or was at last, from 1, and how many there are. */
+  readonly attempt: number;
+  readonly attempts: number;
+  /** For how long its call has been under way, in ms; absent between two. */
+  readonly callMs?: number;
+  /** What it failed with last. */
+  readonly reason?: string;
+}
+
 /** What is said of a call that has ended; nobody listens. */
 const OVER: Handed = { kind: "stopped" };
+
+/** A batch that is being written, by the clock. */
+interface At {
+  readonly records: number;
+  readonly attempts: number;
+  readonly since: number;
+  attempt: number;
+  calledAt?: number | undefined;
+  error?: unknown;
+}
 
 interface HandOverOptions {
   readonly sink: SinkDefinition;
@@ -55,23 +82,54 @@ interface HandOverOptions {
 export class HandOver {
   readonly #options: HandOverOptions;
   #toldAt = -Infinity;
+  /** What is being written. */
+  #at: At | undefined;
 
   constructor(options: HandOverOptions) {
     this.#options = options;
   }
 
+  /** What it is at; undefined while nothing is to be written. */
+  get writing(): Writing | undefined {
+    if (!this.#at) return undefined;
+    const { records, attempts, attempt, since, calledAt, error } = this.#at;
+    const now = this.#options.clock.monotonic();
+    return {
+      records,
+      sinceMs: Math.round(now - since),
+      attempt,
+      attempts,
+      ...(calledAt !== undefined && { callMs: Math.round(now - calledAt) }),
+      ...(error !== undefined && { reason: reasonOf(error).slice(0, REASON_MAX) }),
+    };
+  }
+
   /** Tries to write a batch, so many times. */
   async write(batch: SinkBatch, attempts: number): Promise<Handed> {
+    const since = this.#options.clock.monotonic();
+    this.#at = { records: batch.length, attempts, since, attempt: 1 };
+    try {
+      return await this.#try(batch, attempts, this.#at);
+    } finally {
+      this.#at = undefined;
+    }
+  }
+
+  async #try(batch: SinkBatch, attempts: number, at: At): Promise<Handed> {
     const { sink, figures, clock, stop } = this.#options;
     for (let attempt = 1;; attempt++) {
       if (stop.aborted) return { kind: "stopped" };
+      at.attempt = attempt;
+      at.calledAt = clock.monotonic();
       const handed = await this.#call(batch, attempt);
+      at.calledAt = undefined;
       if (handed.kind === "written") {
         figures.batches++;
         figures.written += batch.length;
       }
       if (handed.kind !== "failed" || attempt >= attempts) return handed;
       figures.retries++;
+      at.error = handed.error;
       if (attempt === 1) this.#tellRetry(batch.length, handed.error, attempts);
       await clock.pause(backOffMs(sink, batch[0].id, attempt), stop);
     }

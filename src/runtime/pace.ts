@@ -20,26 +20,48 @@ interface Course {
   readonly stands: { watermark: number; since: number }[];
 }
 
+/** What a task is at, and since when. */
+export class Stage {
+  phase: Phase = "reading";
+  readonly #clock: Pick<Clock, "monotonic">;
+  #phaseAt: number;
+
+  constructor(clock: Pick<Clock, "monotonic">) {
+    this.#clock = clock;
+    this.#phaseAt = clock.monotonic();
+  }
+
+  /** It does something else from now on. */
+  enter(phase: Phase): void {
+    this.phase = phase;
+    this.#phaseAt = this.#clock.monotonic();
+  }
+
+  /** For how long it has been at what it is at, in ms. */
+  get phaseMs(): number {
+    return this.#clock.monotonic() - this.#phaseAt;
+  }
+}
+
 /**
  * When what a task sees has happened last, by the clock that never jumps. It is written once per turn and once per commit, and
  * read when somebody asks.
  */
-export class Pace {
+export class Pace extends Stage {
   /** Since when nothing has come of the inputs that can fall idle. */
   readonly quietSince = new Map<Input, number>();
-  phase: Phase = "reading";
   readonly #router: Router;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #courses: ReadonlyMap<Input, Course>;
   #beganAt: number;
-  #phaseAt: number;
   #watermark = NaN;
   #watermarkAt: number;
 
   constructor(router: Router, clock: Pick<Clock, "monotonic">) {
+    super(clock);
     this.#router = router;
     this.#clock = clock;
-    const now = this.#beganAt = this.#phaseAt = this.#watermarkAt = clock.monotonic();
+    const now = this.#beganAt = this.#watermarkAt = clock.monotonic();
     this.#courses = new Map(router.inputs.map((input) => {
       return [input, { heardAt: undefined, position: 0, measuredAt: now, perSecond: undefined, stands: [] }];
     }));
@@ -54,12 +76,6 @@ export class Pace {
     }
     this.enter("reading");
     this.look();
-  }
-
-  /** It does something else from now on. */
-  enter(phase: Phase): void {
-    this.phase = phase;
-    this.#phaseAt = this.#clock.monotonic();
   }
 
   /** Records have come. */
@@ -88,11 +104,6 @@ export class Pace {
       course.position = input.done;
       course.measuredAt = now;
     }
-  }
-
-  /** For how long it has been at what it is at, in ms. */
-  get phaseMs(): number {
-    return this.#clock.monotonic() - this.#phaseAt;
   }
 
   /** For how long its watermark has stood still, in ms. */

@@ -269,7 +269,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   get #explainer(): Explainer {
-    return new Explainer({ settings: this.#settings, layout: this.#layout, tasks: this.tasks, own: this.#own });
+    const { tasks, sinks } = this;
+    return new Explainer({ settings: this.#settings, layout: this.#layout, tasks, sinks, own: this.#own });
   }
 
   #newTask(name: string): Task | SinkTask {

@@ -15,10 +15,11 @@ import type { Bounds, Producer } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import { commit } from "./commit.ts";
 import { deadLetterNotices } from "./dead-letter-notice.ts";
-import { HandOver, SinkFigures } from "./hand-over.ts";
+import { HandOver, SinkFigures, type Writing } from "./hand-over.ts";
 import { Histogram } from "./histogram.ts";
 import { COMMIT_SECONDS } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
+import { Stage } from "./pace.ts";
 import { policiesOf } from "./policies.ts";
 import { RestoreProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
@@ -57,6 +58,8 @@ export class SinkTask {
   readonly figures = new SinkFigures();
   /** How long its commits took, in seconds. */
   readonly commitSeconds = new Histogram(COMMIT_SECONDS);
+  /** What it is at. */
+  readonly stage: Stage;
   state: TaskState = "created";
   commits = 0;
   /** The position after what is done, which is what is committed next. */
@@ -70,6 +73,7 @@ export class SinkTask {
   #waking = new AbortController();
   readonly #outbox: Outbox;
   readonly #undelivered: Undelivered;
+  readonly #handOver: HandOver;
   readonly #delivery: SinkDelivery;
   /** Dead letters that are to be taken back, and what became of those that were. */
   readonly #waiting: ReturnQueue;
@@ -98,10 +102,11 @@ export class SinkTask {
     const { sink } = group;
     const { figures } = this;
     const stop = this.#stop.signal;
-    const handOver = new HandOver({ sink, figures, clock, stop, task: this.name, onNotice });
+    const handOver = this.#handOver = new HandOver({ sink, figures, clock, stop, task: this.name, onNotice });
     const pass = (undone: readonly Undone[]) => this.#pass(undone);
     this.#delivery = new SinkDelivery({ sink, figures, handOver, spans: spansOf(settings), pass });
     this.#waiting = new ReturnQueue(this.name);
+    this.stage = new Stage(clock);
   }
 
   /** Its store, for reading what is committed. @throws TIDEMARK_NOT_READY while it is not restored, and after the end */
@@ -112,6 +117,11 @@ export class SinkTask {
   /** How far its restore is; undefined while none has begun. */
   get progress(): RestoreProgress | undefined {
     return this.#progress;
+  }
+
+  /** The batch that it is writing; undefined while it writes none. */
+  get writing(): Writing | undefined {
+    return this.#handOver.writing;
   }
 
   /** Dead letters written since the task was started: what could not be read, and what could not be written. */
@@ -134,12 +144,12 @@ export class SinkTask {
     const checkpoint = await this.#restore();
     if (checkpoint === "stopped") return;
     const { log } = this.#settings;
-    const bounds = await log.bounds(this.#source);
+    const bounds = await log.bounds(this.source);
     this.end = bounds.end;
     this.position = checkpoint ? checkpoint.inputs[0]!.offset : await this.#firstOffset(bounds);
     // What is decided now must hold for good: another start would decide otherwise.
     if (!checkpoint) await this.#commit();
-    const reader = await log.reader([{ ...this.#source, offset: this.position }]);
+    const reader = await log.reader([{ ...this.source, offset: this.position }]);
     const { clock, pollBytes } = this.#settings;
     this.#queue = new SinkQueue(this.group, { reader, clock, pollBytes, from: this.position, stop: this.#stop.signal });
     this.state = "running";
@@ -191,7 +201,8 @@ export class SinkTask {
     await this.#store?.close();
   }
 
-  get #source(): TopicPartition {
+  /** What it reads. */
+  get source(): TopicPartition {
     return { topic: this.group.topic.name, partition: this.partition };
   }
 
@@ -233,17 +244,20 @@ export class SinkTask {
   async #firstOffset({ start, end }: Bounds): Promise<number> {
     const { log, from } = this.#settings;
     if (from === "earliest" || this.group.isInternal) return start;
-    return from === "latest" ? end : Math.max(start, await log.offsetAt(this.#source, from));
+    return from === "latest" ? end : Math.max(start, await log.offsetAt(this.source, from));
   }
 
   /** Gathers a batch and hands it over, or finds that there is none yet. */
   async #turn(): Promise<void> {
     const queue = this.#queue!;
+    this.stage.enter("working");
     if (!this.#waiting.isEmpty) await this.#takeBack();
+    this.stage.enter("reading");
     const isEnding = this.#isFinishing && await this.#isAtEnd(queue);
     if (this.#waking.signal.aborted && !this.#stop.signal.aborted) this.#waking = new AbortController();
     const batch = await queue.next({ isEnding, waitMs: this.#waitMs(), wake: this.#waking.signal });
     this.end = Math.max(this.end, queue.end);
+    this.stage.enter("working");
     if (batch.length > 0) {
       await this.#delivery.deliver(batch);
       return;
@@ -255,7 +269,7 @@ export class SinkTask {
 
   /** Whether all is read that there will ever be. */
   async #isAtEnd(queue: SinkQueue): Promise<boolean> {
-    const end = await this.#options.endOf(this.#source);
+    const end = await this.#options.endOf(this.source);
     return end !== undefined && queue.position >= end;
   }
 
@@ -289,7 +303,7 @@ export class SinkTask {
     const at = this.#settings.clock.now();
     for (const { record, reading, next, back } of undone) {
       const attempts = (back?.letter.attempts ?? 0) + 1;
-      if ("failure" in reading) this.#undelivered.bury({ record, from: this.#source, attempts }, reading.failure);
+      if ("failure" in reading) this.#undelivered.bury({ record, from: this.source, attempts }, reading.failure);
       const outcome = "failure" in reading ? "dead" : "written";
       if (back) this.#returns.mark(back, { at, outcomes: [{ actor, outcome }] });
       if (next !== undefined) this.#moveTo(next);
@@ -317,17 +331,19 @@ export class SinkTask {
       watermark: watermarkToJson(-Infinity),
       inputs: [{ topic, offset: this.position, channels: [] }],
     };
-    const positions = [{ ...this.#source, offset: this.position }];
+    const positions = [{ ...this.source, offset: this.position }];
     // A group of its own for tools to see: actors may read the same topic.
     const target = { group: `${app.name}.${this.group.sink.name}`, changelog, partition, log, ahead: AHEAD };
     const now = clock.monotonic();
     const outputs = this.#outbox.take();
+    this.stage.enter("committing");
     const changes = this.#returns.changes();
     await commit(
       { outputs, changes, checkpoint, positions },
       { ...target, producer: this.#producer!, store: this.#store! },
       clock.now(),
     );
+    this.stage.enter("working");
     this.#returns.settle();
     this.commitSeconds.add((clock.monotonic() - now) / 1_000);
     for (const notice of deadLetterNotices(outputs, app.name, this.name)) onNotice(notice);
@@ -337,7 +353,7 @@ export class SinkTask {
     this.#committedAt = now;
     if (this.group.isInternal && now - this.#trimmedAt >= TRIM_INTERVAL_MS) {
       this.#trimmedAt = now;
-      await log.trim(this.#source, this.position);
+      await log.trim(this.source, this.position);
     }
   }
 }

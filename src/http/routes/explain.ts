@@ -61,6 +61,11 @@ const finding = object({
   due: watermark,
   overdueMs: span,
   reason: text,
+  records: whole,
+  sinceMs: span,
+  attempt: whole,
+  attempts: whole,
+  callMs: span,
   via: { ...list(text), description: "The tasks through which it holds the one that was asked about." },
 });
 
@@ -73,6 +78,14 @@ const task = object({
   findings: { ...list(finding), description: "What holds its watermark, what weighs most first." },
   notes: { ...list(finding), description: "What should be known of channels that hold nothing now." },
 }, { instance: text, state: text, watermark, standsMs: span, inputs: list(input) });
+
+const sink = object({ task: text, sink: text, topic: text, partition: whole, cause: { enum: CAUSES }, finding }, {
+  instance: text,
+  state: text,
+  position: whole,
+  end: whole,
+  lag: whole,
+});
 
 const pending = object({ kind: { enum: ["window", "update", "timer", "expiry", "record"] }, due: time }, {
   window: named("Span"),
@@ -90,10 +103,11 @@ export const EXPLAIN_ROUTES: readonly Route[] = [
   {
     method: "GET",
     path: "/explain",
-    summary: "What moves event time and what holds it: for all tasks, those of an actor, or the one of a key",
+    summary:
+      "What moves event time and what holds it: for all tasks, those of an actor, or the one of a key; and how sinks get on",
     description: "All instances are asked. As sentences for whoever accepts text/plain and no JSON.",
     query: {
-      actor: { description: "Only the tasks of this actor.", schema: text },
+      actor: { description: "Only the tasks of this actor, or of this sink.", schema: text },
       key: { description: "What waits of this key of the actor, and what for.", schema: text },
     },
     answer: {
@@ -101,6 +115,7 @@ export const EXPLAIN_ROUTES: readonly Route[] = [
         app: text,
         at: time,
         tasks: list(task),
+        sinks: { ...list(sink), description: "How the tasks of sinks get on." },
         unanswered: list(object({ instance: text, reason: text })),
         sentences: list(text),
       }, { actor: text, key: text, pending: list(pending), pendingOmitted: whole }),

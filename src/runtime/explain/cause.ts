@@ -2,13 +2,15 @@ import type { Code } from "../../core/errors.ts";
 import type { WatermarkJson } from "../../core/watermark.ts";
 
 /**
- * Why event time stands where it stands; those that weigh most come first. The names are stable.
+ * Why event time stands where it stands, or why a sink does not go on; those that weigh most come first. The names are stable.
  *
  * - `failing`: a task fails again and again, and begins anew from its checkpoint
  * - `dead`: nobody does the work of a task: no instance has it, or the one that has it does not answer
  * - `unreachable`: the log does not say where a partition ends
  * - `stalled`: a task is stuck in one step: the log or the store does not answer, or a machine computes for ever
  * - `restoring`: a task is being taken over, and its store restored
+ * - `hanging`: a sink's `write` does not end
+ * - `retrying`: a sink's `write` has failed, and is tried again
  * - `overdue`: event time has passed what is still being done
  * - `paused`: so much of an input waits for another one that it is not read on
  * - `awaited`: the log holds records of an input that do not arrive, and other inputs wait for them
@@ -18,9 +20,9 @@ import type { WatermarkJson } from "../../core/watermark.ts";
  * - `old`: records come, but none of them is later than what came before
  * - `empty`: a partition has never given a record with a time
  * - `slow`: a task does not keep up with what is in the log
- * - `idle`: everything is idle: event time stands where it came furthest
+ * - `idle`: everything is idle: event time stands where it came furthest; of a sink: it has done all there is
  * - `ended`: the sources have ended
- * - `moving`: nothing is wrong: event time goes on as records come
+ * - `moving`: nothing is wrong: event time goes on as records come, and a sink writes them
  */
 export const CAUSES = [
   "failing",
@@ -28,6 +30,8 @@ export const CAUSES = [
   "unreachable",
   "stalled",
   "restoring",
+  "hanging",
+  "retrying",
   "overdue",
   "paused",
   "awaited",
@@ -85,8 +89,15 @@ export interface Finding {
   readonly due?: WatermarkJson;
   /** For how long there has been something due all the time, in ms. */
   readonly overdueMs?: number;
-  /** Why an instance does not answer. */
+  /** Why an instance does not answer, or what a write failed with last. */
   readonly reason?: string;
+  /** How many records a write has, since when they have been tried, in ms, which attempt it is, and of how many. */
+  readonly records?: number;
+  readonly sinceMs?: number;
+  readonly attempt?: number;
+  readonly attempts?: number;
+  /** For how long the call of a write has been under way, in ms; absent between two. */
+  readonly callMs?: number;
   /** The tasks through which it holds the one that was asked about, from that one on. */
   readonly via?: readonly string[];
 }

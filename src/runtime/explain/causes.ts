@@ -3,10 +3,9 @@ import { watermarkFromJson } from "../../core/watermark.ts";
 import { taskName } from "../task.ts";
 import { CAUSES, type Finding } from "./cause.ts";
 import type { ChannelFacts, InputFacts, TaskFacts } from "./facts.ts";
+import { type SinkFacts, whySink } from "./sinks.ts";
+import { unwellOf } from "./unwell.ts";
 import { aheadOf, blockedBy, keepingUp, whyStanding } from "./partition.ts";
-
-/** A step of a task does not take longer than this, in ms, unless something is wrong. */
-const STEP_MS = 5_000;
 
 /** How long a task may take to tell others how far it is, in ms. */
 const TELL_MS = 5_000;
@@ -21,6 +20,7 @@ export interface Report {
   /** Its clock, in ms since 1970. */
   readonly now: number;
   readonly tasks: readonly TaskFacts[];
+  readonly sinks: readonly SinkFacts[];
 }
 
 /** Where what the instances of an app report comes from, and what they do not. */
@@ -34,8 +34,8 @@ interface Whereabouts {
 }
 
 /** A task, and who has it. */
-interface Known {
-  readonly facts: TaskFacts;
+interface Known<F = TaskFacts> {
+  readonly facts: F;
   readonly report: Report;
 }
 
@@ -43,6 +43,7 @@ interface Known {
 export class Causes {
   readonly #where: Whereabouts;
   readonly #known = new Map<string, Known>();
+  readonly #sinks = new Map<string, Known<SinkFacts>>();
   /** The task that reads each source topic, but for its partition. */
   readonly #readers = new Map<string, Topology["groups"][number]>();
   readonly #found = new Map<string, readonly Finding[]>();
@@ -50,11 +51,8 @@ export class Causes {
   constructor(where: Whereabouts) {
     this.#where = where;
     for (const report of where.reports) {
-      for (const facts of report.tasks) {
-        const other = this.#known.get(facts.task);
-        // While a task is on its way two may have it.
-        if (!other || rank(facts) < rank(other.facts)) this.#known.set(facts.task, { facts, report });
-      }
+      for (const facts of report.tasks) know(this.#known, { facts, report });
+      for (const facts of report.sinks) know(this.#sinks, { facts, report });
     }
     for (const group of where.topology.groups) {
       for (const { topic, definition } of group.inputs) if (definition) this.#readers.set(topic, group);
@@ -65,6 +63,14 @@ export class Causes {
   /** What is known of a task. */
   of(task: string): Known | undefined {
     return this.#known.get(task);
+  }
+
+  /** What is known of a sink's task, and how it gets on. */
+  ofSink(task: string): { readonly known: Known<SinkFacts> | undefined; readonly finding: Finding } {
+    const known = this.#sinks.get(task);
+    const instance = known?.report.instance;
+    if (!known) return { known, finding: this.#absent(task) };
+    return { known, finding: { ...whySink(known.facts), ...(instance !== undefined && { instance }) } };
   }
 
   /** Why the watermark of a task stands where it stands; what weighs most first. There is always something. */
@@ -186,25 +192,6 @@ export class Causes {
   }
 }
 
-/** What is wrong with a task itself, whatever its inputs do. */
-function unwellOf(facts: TaskFacts): Finding | undefined {
-  const { task, state, restore, failure, watermark, phase, phaseMs } = facts;
-  const failing = failure && {
-    times: failure.times,
-    ...(failure.code && { code: failure.code }),
-  };
-  if (failing && (state !== "running" || facts.hasProgress) && !restore) {
-    return { cause: "failing", task, watermark, ...failing };
-  }
-  if (state === "closed" || state === "failed") return { cause: "dead", task };
-  if (state === "created" || state === "restoring") {
-    const remaining = restore?.remainingMs !== undefined && { remainingMs: restore.remainingMs };
-    return { cause: "restoring", task, ...(restore && { percent: restore.percent }), ...remaining };
-  }
-  if (state !== "running" || phaseMs < STEP_MS) return undefined;
-  return { cause: "stalled", task, watermark, phase, phaseMs };
-}
-
 /** For how long a source partition has been where it is: idle, or at its watermark. */
 function newsMs({ silentMs, idleAfterMs = 0, channels: [channel] }: InputFacts): number {
   return channel!.isIdle ? Math.max(0, silentMs - idleAfterMs) : channel!.standsMs;
@@ -215,7 +202,13 @@ function overdueIn({ task, watermark, overdue, overdueMs = 0 }: TaskFacts): Find
   return overdue === undefined ? [] : [{ cause: "overdue", task, watermark, due: overdue, overdueMs }];
 }
 
-function rank({ state }: TaskFacts): number {
+/** While a task is on its way two may have it. */
+function know<F extends Pick<TaskFacts, "task" | "state">>(all: Map<string, Known<F>>, one: Known<F>): void {
+  const other = all.get(one.facts.task);
+  if (!other || rank(one.facts) < rank(other.facts)) all.set(one.facts.task, one);
+}
+
+function rank({ state }: Pick<TaskFacts, "state">): number {
   return state === "running" || state === "finished" ? 0 : state === "closed" ? 2 : 1;
 }
 

@@ -7,10 +7,12 @@ import type { Layout } from "../layout.ts";
 import type { Settings } from "../options.ts";
 import type { OwnTasks } from "../own-tasks.ts";
 import { ActorReader } from "../query.ts";
+import type { SinkTask } from "../sink-task.ts";
 import { type Task, taskName } from "../task.ts";
 import { Causes, type Report } from "./causes.ts";
 import type { Explanation, Question, TaskExplanation } from "./explanation.ts";
 import { factsOf } from "./facts.ts";
+import { type SinkExplanation, sinkFactsOf } from "./sinks.ts";
 import { sentencesOf } from "./sentences.ts";
 
 /** How long the log may take to tell where all partitions end, in ms. */
@@ -36,7 +38,8 @@ interface ExplainerOptions {
   readonly settings: Settings;
   readonly layout: Layout;
   readonly tasks: readonly Task[];
-  readonly own: Pick<OwnTasks<Task>, "failureOf" | "others" | "addressOf">;
+  readonly sinks: readonly SinkTask[];
+  readonly own: Pick<OwnTasks<Task | SinkTask>, "failureOf" | "others" | "addressOf">;
 }
 
 /** Answers "why is my window not closing?" for an app. */
@@ -49,17 +52,21 @@ export class Explainer {
 
   /** What this instance knows of its own. @throws TIDEMARK_ACTOR_UNKNOWN, TIDEMARK_KEY_INVALID, TIDEMARK_REQUEST_INVALID */
   async report(question: Question): Promise<OwnReport> {
-    const { own, settings, tasks: all } = this.#options;
+    const { own, settings, tasks: all, sinks: ownSinks } = this.#options;
     this.#names(question);
     const answered = new AbortController();
     const late = settings.clock.pause(LOG_MS, answered.signal).then(() => undefined);
     const boundsOf = (partition: TopicPartition) => Promise.race([this.#bounds(partition), late]);
-    const tasks = await Promise.all(all.map((task) => factsOf(task, own.failureOf(task.name), boundsOf)));
+    const [tasks, sinks] = await Promise.all([
+      Promise.all(all.map((task) => factsOf(task, own.failureOf(task.name), boundsOf))),
+      Promise.all(ownSinks.map((task) => sinkFactsOf(task, own.failureOf(task.name), boundsOf))),
+    ]);
     answered.abort();
     const pending = await this.#pending(question);
     return {
       now: settings.clock.now(),
       tasks,
+      sinks,
       ...(pending && { pending: pending.slice(0, PENDING_MAX) }),
       ...(pending && pending.length > PENDING_MAX && { pendingOmitted: pending.length - PENDING_MAX }),
     };
@@ -78,7 +85,7 @@ export class Explainer {
         unanswered.set(instance, answer);
         continue;
       }
-      reports.push({ instance, now: answer.now, tasks: answer.tasks });
+      reports.push({ instance, now: answer.now, tasks: answer.tasks, sinks: answer.sinks });
       if (answer.pending && !pending.pending) pending = answer;
     }
     const causes = new Causes({ topology, reports, unanswered, addressOf: (task) => own.addressOf(task) });
@@ -91,9 +98,33 @@ export class Explainer {
       ...(key !== undefined && pending.pending && { pending: pending.pending }),
       ...(pending.pendingOmitted !== undefined && { pendingOmitted: pending.pendingOmitted }),
       tasks: names.map((name) => this.#task(name, causes)),
+      sinks: this.#sinkTasks(question, causes),
       unanswered: [...unanswered].map(([instance, reason]) => ({ instance, reason })),
     };
     return { ...explanation, sentences: sentencesOf(explanation) };
+  }
+
+  #sinkTasks({ actor }: Question, causes: Causes): SinkExplanation[] {
+    return [...this.#options.layout.places.values()].flatMap(({ name, group, partition }) => {
+      if (!("sink" in group) || actor !== undefined && actor !== group.sink.name) return [];
+      const { known, finding } = causes.ofSink(name);
+      const { cause, instance } = finding;
+      return [{
+        task: name,
+        sink: group.sink.name,
+        topic: group.topic.name,
+        partition,
+        ...(instance !== undefined && { instance }),
+        ...(known && {
+          state: known.facts.state,
+          position: known.facts.position,
+          end: known.facts.end,
+          lag: known.facts.lag,
+        }),
+        cause,
+        finding,
+      }];
+    });
   }
 
   #task(name: string, causes: Causes): TaskExplanation {
@@ -123,11 +154,18 @@ export class Explainer {
   #names({ actor, key }: Question): string[] {
     const { layout: { topology, places } } = this.#options;
     if (actor === undefined) {
-      // A sink waits for no watermark.
+      // A sink waits for no watermark, and is told of by itself.
       if (key === undefined) return [...places.values()].flatMap(({ name, group }) => "sink" in group ? [] : [name]);
       throw new TidemarkError("TIDEMARK_REQUEST_INVALID", "Cannot explain a key without an actor: name its actor too");
     }
     const group = topology.home.get(actor);
+    if (topology.sinks.some(({ sink }) => sink.name === actor)) {
+      if (key === undefined) return [];
+      throw new TidemarkError(
+        "TIDEMARK_REQUEST_INVALID",
+        "Cannot explain a key of a sink: it holds none; leave it out",
+      );
+    }
     if (!group) {
       throw new TidemarkError(
         "TIDEMARK_ACTOR_UNKNOWN",

@@ -3,9 +3,11 @@ import type { WatermarkJson } from "../../core/watermark.ts";
 import type { TaskState } from "../task.ts";
 import type { Cause, Finding } from "./cause.ts";
 import type { InputFacts } from "./facts.ts";
+import type { SinkExplanation } from "./sinks.ts";
 
-/** What is asked: of the whole app, of one actor, or of one of its keys. */
+/** What is asked: of the whole app, of one actor or sink, or of one of an actor's keys. */
 export interface Question {
+  /** Or a sink. */
   readonly actor?: string;
   /** Only with an actor. */
   readonly key?: string;
@@ -50,6 +52,8 @@ export interface Explanation {
   readonly pendingOmitted?: number;
   /** The tasks that were asked about: of one key the one that has it, of an actor all it has, else all there are. */
   readonly tasks: readonly TaskExplanation[];
+  /** The tasks of sinks that were asked about: of one sink, or of all where neither an actor nor a sink was named. */
+  readonly sinks: readonly SinkExplanation[];
   /** Instances that did not answer, and why. */
   readonly unanswered: readonly { readonly instance: string; readonly reason: string }[];
   /** All of it in words, for a person. */

@@ -6,6 +6,7 @@ import type { Bounds, TopicPartition } from "../../log/log.ts";
 import type { TaskFailure } from "../own-tasks.ts";
 import type { Pace, Phase } from "../pace.ts";
 import type { RestoreProgress } from "../progress.ts";
+import type { SinkTask } from "../sink-task.ts";
 import type { Task, TaskState } from "../task.ts";
 
 /** Channels of one input that are told one by one, at most: those that hold the watermark, and then the slowest. */
@@ -91,6 +92,17 @@ export interface TaskFacts {
   readonly outputs: readonly OutputFacts[];
 }
 
+/** What is known of a task of whatever kind. */
+export function ownFacts({ name, state, progress }: Task | SinkTask, failure: TaskFailure | undefined) {
+  const restore = state === "restoring" ? progress?.figures() : undefined;
+  return {
+    task: name,
+    state,
+    ...(restore && { restore }),
+    ...(failure && { failure: { times: failure.times, ...(failure.code && { code: failure.code }) } }),
+  };
+}
+
 /**
  * Looks at a task.
  * @param boundsOf asks the log; undefined when it does not answer
@@ -100,17 +112,13 @@ export async function factsOf(
   failure: TaskFailure | undefined,
   boundsOf: (input: TopicPartition) => Promise<Bounds | undefined>,
 ): Promise<TaskFacts> {
-  const { name, group, partition, state, router, pace, progress } = task;
+  const { group, partition, state, router, pace } = task;
   const isWorking = state === "running" || state === "finished";
   const bounds = await Promise.all(router.inputs.map((input) => isWorking ? boundsOf(input) : undefined));
-  const restore = state === "restoring" ? progress?.figures() : undefined;
   return {
-    task: name,
+    ...ownFacts(task, failure),
     group: group.name,
     partition,
-    state,
-    ...(restore && { restore }),
-    ...(failure && { failure: { times: failure.times, ...(failure.code && { code: failure.code }) } }),
     watermark: watermarkToJson(router.watermark),
     standsMs: Math.round(pace.standsMs),
     phase: pace.phase,

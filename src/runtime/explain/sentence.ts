@@ -38,6 +38,17 @@ const SENTENCES: { readonly [cause in Finding["cause"]]: (finding: Finding) => s
     const far = one.percent === undefined ? "" : `: ${one.percent} % is done${left}`;
     return `${taskOf(one)} is being taken over and restores its store${far}. It goes on after that.`;
   },
+  hanging: (one) =>
+    `${taskOf(one)} has waited ${lengthOf(one.callMs ?? 0)} for a write of ${recordsOf(one)} of ${
+      placeOf(one)
+    } to end, ` +
+    `${attemptOf(one)}${
+      one.reason === undefined ? "" : ` (the last one failed: ${one.reason})`
+    }: what it writes to does ` +
+    "not answer. It is given up at the sink's timeout, and tried again.",
+  retrying: (one) =>
+    `${taskOf(one)} has tried to write ${recordsOf(one)} of ${placeOf(one)} for ${lengthOf(one.sinceMs ?? 0)}, ` +
+    `${attemptOf(one)}; the last one failed: ${one.reason}. What fails to the end becomes a dead letter.`,
   overdue: (one) =>
     `${taskOf(one)} has come to ${standOf(one.watermark)}, and is still doing what was due from ${
       standOf(one.due)
@@ -78,7 +89,10 @@ const SENTENCES: { readonly [cause in Finding["cause"]]: (finding: Finding) => s
       standOf(one.watermark)
     } and ${left}.`;
   },
-  idle: (one) => `All that task ${one.task} reads is idle: it stands at ${standOf(one.watermark)} until records come.`,
+  idle: (one) =>
+    one.watermark === undefined
+      ? `Task ${one.task} has written all there is.`
+      : `All that task ${one.task} reads is idle: it stands at ${standOf(one.watermark)} until records come.`,
   ended: (one) => `The sources of task ${one.task} have ended.`,
   moving: (one) =>
     one.topic === undefined
@@ -98,6 +112,14 @@ function taskOf({ task, instance }: Finding): string {
 
 function whereabouts(task: string, instance: string | undefined): string {
   return instance === undefined ? task : `${task} at ${instance}`;
+}
+
+function recordsOf({ records = 1 }: Finding): string {
+  return records === 1 ? "1 record" : `${records} records`;
+}
+
+function attemptOf({ attempt = 1, attempts = 1 }: Finding): string {
+  return `attempt ${attempt} of ${attempts}`;
 }
 
 function placeOf({ topic, partition }: Finding): string {

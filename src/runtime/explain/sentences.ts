@@ -1,5 +1,6 @@
 import type { Cause, Finding } from "./cause.ts";
 import type { Explanation, TaskExplanation } from "./explanation.ts";
+import type { SinkExplanation } from "./sinks.ts";
 import { sentenceOf, wayOf } from "./sentence.ts";
 import { keyOf, lengthOf, standOf, waitOf } from "./words.ts";
 
@@ -17,7 +18,7 @@ const WELL: ReadonlySet<Cause> = new Set(["moving", "ended"]);
 
 /** An explanation in words: first what was asked, then what holds it. */
 export function sentencesOf(
-  { app, actor, key, pending, pendingOmitted = 0, tasks, unanswered }: Omit<Explanation, "sentences">,
+  { app, actor, key, pending, pendingOmitted = 0, tasks, sinks, unanswered }: Omit<Explanation, "sentences">,
 ): string[] {
   const silent = unanswered.map(({ instance, reason }) => `The instance at ${instance} does not answer: ${reason}.`);
   if (key !== undefined) {
@@ -25,6 +26,8 @@ export function sentencesOf(
     const whose = `key ${keyOf(key)} of actor ${actor}`;
     return [...waits(whose, task, pending, pendingOmitted), ...standing(task), ...silent];
   }
+  const outside = sinks.length === 0 ? [] : sinkLines(sinks);
+  if (tasks.length === 0) return [...outside, ...silent];
   const well = tasks.filter(({ cause }) => WELL.has(cause));
   const ill = tasks.length - well.length;
   const name = actor === undefined ? `App ${app}` : `Actor ${actor} of app ${app}`;
@@ -33,6 +36,7 @@ export function sentencesOf(
     `${name}: ${tasks.length === 1 ? "1 task" : `${tasks.length} tasks`}; ${goes}.`,
     ...holding(tasks),
     ...farOf(tasks),
+    ...outside,
     ...silent,
   ];
 }
@@ -48,6 +52,26 @@ function farOf(tasks: readonly TaskExplanation[]): string[] {
     return `Task ${where} ${[`stands at ${standOf(watermark)}`, ...parts].join("; ")}.`;
   });
   return tasks.length > TASKS_MAX ? [...lines, `There are ${tasks.length - TASKS_MAX} more tasks.`] : lines;
+}
+
+/** How sinks get on. */
+function sinkLines(sinks: readonly SinkExplanation[]): string[] {
+  const ill = sinks.filter(({ cause }) => !WELL.has(cause) && cause !== "idle");
+  const count = sinks.length === 1 ? "1 task" : `${sinks.length} tasks`;
+  const lines = sinks.slice(0, TASKS_MAX).map(({ task, instance, topic, partition, position, lag }) => {
+    const where = instance === undefined ? task : `${task} at ${instance}`;
+    if (position === undefined) return `Nobody answers for task ${task}.`;
+    const left = lag === 0 ? "all is written" : `${lag} offsets are left`;
+    return `Task ${where} stands at offset ${position} of ${topic}/${partition}; ${left}.`;
+  });
+  return [
+    `Sinks: ${count}; ${
+      ill.length === 0 ? "all of them go on" : `${ill.length} of them ${ill.length === 1 ? "does" : "do"} not go on`
+    }.`,
+    ...ill.slice(0, TASKS_MAX).map(({ finding }) => sentenceOf(finding)),
+    ...lines,
+    ...(sinks.length > TASKS_MAX ? [`There are ${sinks.length - TASKS_MAX} more tasks of sinks.`] : []),
+  ];
 }
 
 /** Each cause once, with the tasks that it holds. */
