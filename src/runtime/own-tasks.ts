@@ -11,7 +11,7 @@ import type { TaskState } from "./task.ts";
 const BACK_OFF_MS = { first: 100, most: 10_000 } as const;
 
 /** While this is not over after the start, in ms, trouble with the log is waited out, though nothing has worked yet. */
-const START_WITHIN_MS = 30_000;
+const START_WITHIN_MS = 90_000;
 
 /** How long an end waits for tasks that are still being taken over, in ms. What they wait for ends with the log. */
 const OPENING_MS = 3_000;

@@ -3,9 +3,10 @@ import { checkTopic } from "../checks.ts";
 import type { TopicSpec } from "../log.ts";
 import type { Cluster } from "./cluster.ts";
 import { checkCode, failed, isPassing, KAFKA, Refused } from "./failures.ts";
+import { boundsOf } from "./offsets.ts";
 import { trying } from "./retry.ts";
 
-/** A new topic is there when every partition has a leader, in ms at most. */
+/** How long a new topic may take to be there, in ms. */
 const CREATE_WITHIN_MS = 30_000;
 
 /** The largest batch a topic of ours takes: one record of the log's limit, and something around it. */
@@ -33,7 +34,7 @@ function configOf({ compacted }: TopicSpec): { name: string; value: string }[] {
 }
 
 /**
- * Creates the topics that are not there, and waits until all of them can be used.
+ * Creates the topics that are not there, and waits until the leader of each partition answers for it.
  * @throws TIDEMARK_NAME_INVALID, TIDEMARK_OPTION_INVALID, TIDEMARK_LOG_UNAUTHORIZED, TIDEMARK_LOG_IO
  */
 export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]): Promise<void> {
@@ -45,9 +46,8 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
     const found = await cluster.topics(specs.map(({ name }) => name));
     for (const { name: topic, partitions, grows } of specs) {
       const expected = Math.max(found.get(topic) ?? 1, grows ? partitions : 1);
-      for (let partition = 0; partition < expected; partition++) {
-        await cluster.leader({ topic, partition });
-      }
+      // A leader may be named before it has the partition; what a transaction does there then can block all others for long.
+      await Promise.all(Array.from({ length: expected }, (_, partition) => boundsOf(cluster, { topic, partition })));
     }
   });
 }
