@@ -35,16 +35,23 @@ test(`whatever fails, each result shows exactly once, and every state is the fol
   ok(records > 0);
 });
 
+/** A fault may meet nothing that matters in a short run, so what must show gets some. */
+const ATTEMPTS = 4;
+
 test(`at least once shows results twice, loses none, and its state is exact (seed ${seed})`, async () => {
-  const { violations, duplicates } = await run({
-    seed: seed + 1,
-    minutes: 0.3,
-    guarantee: "at-least-once",
-    troubles: ["kill", "freeze", "loseEnds"],
-    everyMs: 1_000,
-  });
-  deepEqual(violations.slice(0, 20), []);
-  ok(duplicates > 0, "nothing was there twice");
+  let twice = 0;
+  for (let attempt = 1; attempt <= ATTEMPTS && twice === 0; attempt++) {
+    const { violations, duplicates } = await run({
+      seed: seed + attempt,
+      minutes: 0.3,
+      guarantee: "at-least-once",
+      troubles: ["kill", "freeze", "loseEnds"],
+      everyMs: 1_000,
+    });
+    deepEqual(violations.slice(0, 20), []);
+    twice = duplicates;
+  }
+  ok(twice > 0, "nothing was there twice");
 });
 
 /** What brings each to light, two at a time. A result too many, or one that does not follow from the last, is a sign of it. */
@@ -53,9 +60,6 @@ const MUTANTS: readonly (readonly (readonly [Mutant, Trouble])[])[] = [
   [["no checkpoint", "kill"], ["no fence", "banish"]],
 ];
 const SIGN = /^(?:total|window) .* (?:comes after|is there)/;
-
-/** A fault may meet nothing that matters in a short run, so each mutant gets some. */
-const ATTEMPTS = 4;
 
 for (const pair of MUTANTS) {
   test(`the judge notices ${pair.map(([mutant]) => mutant).join(" and ")} (seed ${seed})`, async () => {
