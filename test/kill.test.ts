@@ -51,7 +51,8 @@ async function harm(data: string, random: () => number): Promise<string> {
     return "store deleted";
   }
   const files = (await readdir(folder)).filter((name) => /\.(ldb|log)$|^MANIFEST/.test(name));
-  const file = join(folder, files[Math.floor(random() * files.length)] ?? "CURRENT");
+  if (files.length === 0) return "nothing"; // it was killed while it made the store
+  const file = join(folder, files[Math.floor(random() * files.length)]!);
   const { size } = await stat(file);
   if (size === 0) return "nothing";
   const bytes = await readFile(file);
