@@ -2,7 +2,8 @@
  * What telemetry costs: records per second of the embedded line, of a plain count by a reducer and of a windowed XState machine,
  * with no telemetry, with metrics that are asked for each second, and with 1 % and 100 % of the records sampled, in one run on
  * one thread. Every record carries a `traceparent`; spans go to a collector in a process of its own, which forgets them. Prints
- * medians, and ratios to no telemetry; on a machine that has other things to do, those of processor time mean more.
+ * medians, and ratios to no telemetry; on a machine that has other things to do, those of processor time mean more. With
+ * KAFKA_BROKERS set the records lie on that Kafka instead, and all that is written goes there.
  *
  *     deno run -A scripts/bench/telemetry.ts [RECORDS=500000] [ROUNDS=5]
  */
@@ -10,9 +11,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { actor, type App, app, type Log, start, topic, tumbling } from "tidemark";
+import { kafkaLog } from "tidemark/kafkajs";
 import { embeddedLog, levelStores } from "tidemark/level";
 import { number } from "valibot";
 import { counter } from "../../actors/machines.ts";
@@ -63,6 +65,13 @@ function traceparent(index: number, every: number): Uint8Array {
   return encoder.encode(`00-${id.padStart(32, "0")}-${id.padStart(16, "0")}-0${index % every === 0 ? 1 : 0}`);
 }
 
+/** The log of one run, and the names that topics and apps have in it: a cluster keeps those of other runs. */
+async function openLog(directory: string): Promise<{ readonly log: Log; readonly named: (name: string) => string }> {
+  const brokers = process.env["KAFKA_BROKERS"]?.split(",");
+  if (!brokers) return { log: await embeddedLog(join(directory, "log")), named: (name) => name };
+  return { log: await kafkaLog({ brokers }), named: (name) => `${name}-${basename(directory)}` };
+}
+
 async function feed(log: Log, topic: string, records: number, every: number): Promise<void> {
   await log.createTopics([topic, "results"].map((name) => ({ name, partitions: 1 })));
   const viewOf = endlessViews();
@@ -80,13 +89,13 @@ type Measured = readonly [rate: number, costMicros: number];
 
 async function measureHere(name: Name, kind: Kind, records: number, directory: string): Promise<Measured> {
   const { isTraced, isScraped } = kinds[kind];
-  const log = await embeddedLog(join(directory, "log"));
+  const { log, named } = await openLog(directory);
   const traces = isTraced ? await startTraces("bench", ({ message }) => console.error(message)) : undefined;
   const run = (views: string) => runToEnd(apps[name](views), log, join(directory, `${views}-stores`), isScraped);
-  await run("warm-up");
+  await run(named("warm-up"));
   const began = performance.now();
   const usage = process.cpuUsage();
-  const taken = await run("views");
+  const taken = await run(named("views"));
   const took = performance.now() - began;
   const { user, system } = process.cpuUsage(usage);
   if (taken !== records) throw new Error(`${name}, ${kind} took ${taken} of ${records} records`);
@@ -138,9 +147,9 @@ async function one(what: string, records: number, directory: string): Promise<vo
     const measure = () => measureHere(name, kind, records, directory);
     return console.log(JSON.stringify(await (kinds[kind].isTraced ? withCollector(measure) : measure())));
   }
-  const log = await embeddedLog(join(directory, "log"));
-  await feed(log, "warm-up", WARM_RECORDS, 1);
-  await feed(log, "views", records, kinds[kind].every);
+  const { log, named } = await openLog(directory);
+  await feed(log, named("warm-up"), WARM_RECORDS, 1);
+  await feed(log, named("views"), records, kinds[kind].every);
   await log.close();
 }
 
