@@ -35,7 +35,7 @@ interface Runtime {
 
 /** No run may take longer: a test that hangs is a failure, not a wait. */
 const LIMIT_MINUTES = 20;
-const JOBS = "3"; // on two cores: many tests wait for processes
+const JOBS = "2";
 
 /** A test file that imports this one needs Kafka. */
 const KAFKA_MODULE = fileURLToPath(new URL("../test/kafka/broker.ts", import.meta.url));

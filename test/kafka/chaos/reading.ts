@@ -13,6 +13,9 @@ import type { Observed } from "./oracle.ts";
 const QUIET_MS = 4_000;
 const LOOK_MS = 500;
 
+/** How long a topic that seems to be empty is listened to, in ms. */
+const PATIENT_MS = 20_000;
+
 /** Does something with Kafka's public admin client. */
 export async function withAdmin<T>(brokers: string, run: (admin: Admin) => Promise<T>): Promise<T> {
   const kafka = new kafkajs.Kafka({ brokers: [brokers], clientId: "judge", logLevel: kafkajs.logLevel.NOTHING });
@@ -88,7 +91,11 @@ async function transactions(brokers: string): Promise<string> {
 
 /** Reads everything that there is to judge. */
 export async function observe(brokers: string, app: string, instances: readonly Instance[]): Promise<Observed> {
-  const read = (topic: string) => consoleConsume({ brokers, topic });
+  const read = async (topic: string) => {
+    const records = await consoleConsume({ brokers, topic });
+    // On a busy machine the consumer may give up before it has begun.
+    return records.length > 0 ? records : await consoleConsume({ brokers, topic, idleMs: PATIENT_MS });
+  };
   const committed = await withAdmin(
     brokers,
     (admin) => admin.fetchOffsets({ groupId: app, topics: [`${app}-events`] }),
