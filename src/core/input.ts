@@ -49,6 +49,8 @@ export class Input implements TopicPartition {
   /** Stands for the senders of messages, which hold no watermark. */
   readonly aside: Lane;
   readonly #queue: Batch[] = [];
+  /** What each batch of the queue takes in memory, about. */
+  readonly #sizes: number[] = [];
   #index = 0;
   #bytes = 0;
 
@@ -109,8 +111,10 @@ export class Input implements TopicPartition {
     const last = this.#queue.at(-1);
     if (batch.records.length > 0) {
       const bytes = sizeOf(batch);
+      const size = bytes + OVERHEAD_BYTES * batch.records.length;
       this.#queue.push(batch);
-      this.#bytes += bytes + OVERHEAD_BYTES * batch.records.length;
+      this.#sizes.push(size);
+      this.#bytes += size;
       this.bytesRead += bytes;
       this.recordsRead += batch.records.length;
     } else if (last) {
@@ -135,8 +139,8 @@ export class Input implements TopicPartition {
       return;
     }
     this.planned = batch!.next;
-    this.#bytes -= sizeOf(batch!) + OVERHEAD_BYTES * batch!.records.length;
     this.#queue.shift();
+    this.#bytes -= this.#sizes.shift()!;
     this.#index = 0;
   }
 

@@ -169,8 +169,7 @@ export class ActorReader {
   async #windowsAfter([row]: Row, from: Place | undefined): Promise<ActorState[]> {
     const key = bufferedKey(row, this.#actor.name);
     const prefix = bufferPrefix(this.#actor.name, key);
-    const rows = await this.#store.range({ gte: prefix, lt: prefixEnd(prefix), limit: EVENTS_MAX });
-    const windows = this.#ofRecords(key, rows);
+    const windows = this.#ofRecords(key, await this.#records(key));
     const isCut = from?.end !== undefined && `${this.#instances.scanned}${from.row}` === prefix;
     return isCut ? windows.filter(({ window }) => window!.end > from.end!) : windows;
   }

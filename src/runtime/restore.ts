@@ -44,6 +44,17 @@ interface Restored {
   readonly checkpoint: Checkpoint | undefined;
 }
 
+/** As {@link restore}; "stopped" when it was given up because its signal was aborted. */
+export async function restoreUnlessStopped(place: TaskPlace, options: RestoreOptions): Promise<Restored | "stopped"> {
+  try {
+    return await restore(place, options);
+  } catch (error) {
+    const isStopped = error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED";
+    if (options.signal.aborted && isStopped) return "stopped";
+    throw error;
+  }
+}
+
 /**
  * Brings a task's store to the end of its changelog: equal, it is used; behind, it is rolled forward; ahead, of another
  * task, damaged, unreadable, or older than what the changelog still holds, it is thrown away and rebuilt. Only a store of

@@ -22,7 +22,7 @@ import { commitIntervalMs, type Settings } from "./options.ts";
 import { Stage } from "./pace.ts";
 import { policiesOf } from "./policies.ts";
 import { RestoreProgress } from "./progress.ts";
-import { restore } from "./restore.ts";
+import { restoreUnlessStopped } from "./restore.ts";
 import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
 import { SinkDelivery, type Undone } from "./sink-delivery.ts";
 import { batchesOf, SinkQueue } from "./sink-queue.ts";
@@ -213,18 +213,15 @@ export class SinkTask {
     const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
     const { partition, group: { name: group, changelog } } = this;
     const { signal } = this.#stop;
-    try {
-      const { store, checkpoint } = await restore(
-        { app: app.name, group, partition, changelog, store: this.name },
-        { log, stores, producer, progress, now: clock.now(), onNotice, signal },
-      );
-      this.#store = store;
-      if (checkpoint) this.#begin(checkpoint);
-      return checkpoint;
-    } catch (error) {
-      if (signal.aborted && error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED") return "stopped";
-      throw error;
-    }
+    const restored = await restoreUnlessStopped(
+      { app: app.name, group, partition, changelog, store: this.name },
+      { log, stores, producer, progress, now: clock.now(), onNotice, signal },
+    );
+    if (restored === "stopped") return restored;
+    const { store, checkpoint } = restored;
+    this.#store = store;
+    if (checkpoint) this.#begin(checkpoint);
+    return checkpoint;
   }
 
   #begin({ sequence, inputs }: Checkpoint): void {

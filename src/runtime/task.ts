@@ -15,7 +15,7 @@ import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { Pace } from "./pace.ts";
-import { restore } from "./restore.ts";
+import { restoreUnlessStopped } from "./restore.ts";
 import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
 import { Sent } from "./sent.ts";
 import { noticeSilence } from "./silence.ts";
@@ -165,18 +165,15 @@ export class Task {
     const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
     const { partition, group: { name: group, changelog } } = this;
     const { signal } = this.#stop;
-    try {
-      const { store, checkpoint } = await restore(
-        { app: app.name, group, partition, changelog, store: this.name },
-        { log, stores, producer, progress, now: clock.now(), onNotice, signal },
-      );
-      this.#store = store;
-      if (checkpoint) this.router.restore(checkpoint);
-      return checkpoint;
-    } catch (error) {
-      if (signal.aborted && error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED") return "stopped";
-      throw error;
-    }
+    const restored = await restoreUnlessStopped(
+      { app: app.name, group, partition, changelog, store: this.name },
+      { log, stores, producer, progress, now: clock.now(), onNotice, signal },
+    );
+    if (restored === "stopped") return restored;
+    const { store, checkpoint } = restored;
+    this.#store = store;
+    if (checkpoint) this.router.restore(checkpoint);
+    return checkpoint;
   }
 
   /** Works until {@link stop}, or until a finished task has nothing left to do; then commits and closes. */

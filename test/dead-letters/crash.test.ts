@@ -3,11 +3,11 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import type { Log } from "../../src/log/log.ts";
 import { memoryLog } from "../../src/log/memory/log.ts";
-import type { Runtime } from "../../src/runtime/runtime.ts";
 import { memoryStores } from "../../src/store/memory/store.ts";
 import type { Stores } from "../../src/store/store.ts";
-import { Crash, Life, mortal } from "../crashing.ts";
+import { Life } from "../crashing.ts";
 import { recordsOf } from "../outcome.ts";
+import { sendBackMortally } from "./dying.ts";
 import { contextsOf, lettersOf, order, put, run, settled, shop } from "./shop.ts";
 
 /** A log with a letter of the actor of a key, one of the actor that found no key, and one that nobody could read. */
@@ -26,30 +26,6 @@ async function filledLog(partitions: number): Promise<{ log: Log; stores: Stores
   return { log, stores };
 }
 
-/** Starts the fixed app and sends all back, until it is done or dies. Answers with how many were said to be sent back. */
-async function sendBackMortally(life: Life, log: Log, stores: Stores, partitions: number): Promise<number> {
-  let said = 0;
-  let runtime: Runtime | undefined;
-  try {
-    const dying = mortal(life, log, stores);
-    // Nothing but what is sent back asks for a commit.
-    const options = { stores: dying.stores, createPartitions: partitions, commitIntervalMs: 60_000 };
-    runtime = await run(shop(), dying.log, options);
-    for (const letter of (await lettersOf(runtime)).slice(0, 3)) {
-      await runtime.deadLetters.sendBack(letter);
-      said++;
-    }
-  } catch (error) {
-    // Whoever asked is told to ask again, or nothing at all.
-    const isTold = (error as { code?: string }).code === "TIDEMARK_NOT_READY";
-    if (!(error instanceof Crash) && !(life.isDead && isTold)) throw error;
-  } finally {
-    await runtime?.stop().catch(() => {});
-    await life.bury();
-  }
-  return said;
-}
-
 for (const partitions of [1, 2]) {
   for (const dieAfter of [false, true]) {
     const when = dieAfter ? "after" : "before";
@@ -60,7 +36,10 @@ for (const partitions of [1, 2]) {
       for (let dieAt = 0; !hasLived; dieAt += partitions) {
         const { log, stores } = await filledLog(partitions);
         const life = new Life(dieAt, dieAfter);
-        const said = await sendBackMortally(life, log, stores, partitions);
+        // Nothing but what is sent back asks for a commit.
+        const options = { createPartitions: partitions, commitIntervalMs: 60_000 };
+        const start = (log: Log, stores: Stores) => run(shop(), log, { stores, ...options });
+        const said = await sendBackMortally(life, log, stores, start, 3);
         hasLived = !life.isDead;
         if (!hasLived) died.add(life.calls.at(-1)!);
         const runtime = await run(shop(), log, { stores, createPartitions: partitions });

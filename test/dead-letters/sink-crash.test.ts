@@ -3,9 +3,10 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { any } from "valibot";
 import { app, memoryLog, memoryStores, sink, type SinkRecord, topic } from "tidemark";
-import type { Log, Runtime, Stores } from "tidemark";
-import { Crash, Life, mortal } from "../crashing.ts";
+import type { Log, Stores } from "tidemark";
+import { Life } from "../crashing.ts";
 import { until } from "../http/site.ts";
+import { sendBackMortally } from "./dying.ts";
 import { lettersOf, put, run } from "./shop.ts";
 
 const REFUSED = ["orders-0-1", "orders-0-2", "orders-0-4"];
@@ -36,27 +37,6 @@ async function filledLog(): Promise<{ log: Log; stores: Stores }> {
   return { log, stores };
 }
 
-/** Sends them back until it is done or dies. Answers with how many were said to be sent back. */
-async function sendBackMortally(outside: Outside, life: Life, log: Log, stores: Stores): Promise<number> {
-  let said = 0;
-  let runtime: Runtime | undefined;
-  try {
-    const dying = mortal(life, log, stores);
-    runtime = await run(appOf(outside), dying.log, { stores: dying.stores });
-    for (const letter of await lettersOf(runtime)) {
-      await runtime.deadLetters.sendBack(letter);
-      said++;
-    }
-  } catch (error) {
-    const isTold = (error as { code?: string }).code === "TIDEMARK_NOT_READY";
-    if (!(error instanceof Crash) && !(life.isDead && isTold)) throw error;
-  } finally {
-    await runtime?.stop().catch(() => {});
-    await life.bury();
-  }
-  return said;
-}
-
 for (const dieAfter of [false, true]) {
   test(`a crash ${dieAfter ? "after" : "before"} calls to log and store loses nothing that is sent back to a sink`, async () => {
     const died = new Set<string>();
@@ -66,7 +46,7 @@ for (const dieAfter of [false, true]) {
       const { log, stores } = await filledLog();
       const outside: Outside = [];
       const life = new Life(dieAt, dieAfter);
-      const said = await sendBackMortally(outside, life, log, stores);
+      const said = await sendBackMortally(life, log, stores, (log, stores) => run(appOf(outside), log, { stores }));
       const title = `died at call ${dieAt}, ${life.calls[dieAt]}`;
       hasLived = !life.isDead;
       if (!hasLived) died.add(life.calls.at(-1)!);

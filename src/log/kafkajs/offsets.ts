@@ -13,10 +13,15 @@ interface OffsetsAnswer {
   }[];
 }
 
+/** The first offset that a partition still holds. */
+export async function startOf(cluster: Cluster, partition: TopicPartition): Promise<number> {
+  return await offsetOf(cluster, partition, EARLIEST);
+}
+
 /** Log start, and the position after the last record that belongs to no open transaction. */
 export async function boundsOf(cluster: Cluster, partition: TopicPartition): Promise<Bounds> {
   const [start, end] = await Promise.all([
-    offsetOf(cluster, partition, EARLIEST),
+    startOf(cluster, partition),
     offsetOf(cluster, partition, LATEST),
   ]);
   return { start, end };

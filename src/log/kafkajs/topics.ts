@@ -3,7 +3,7 @@ import { checkTopic } from "../checks.ts";
 import type { TopicSpec } from "../log.ts";
 import type { Cluster } from "./cluster.ts";
 import { checkCode, failed, isPassing, KAFKA, Refused } from "./failures.ts";
-import { boundsOf } from "./offsets.ts";
+import { startOf } from "./offsets.ts";
 import { trying } from "./retry.ts";
 
 /** How long a new topic may take to be there, in ms. */
@@ -47,7 +47,7 @@ export async function createTopics(cluster: Cluster, specs: readonly TopicSpec[]
     for (const { name: topic, partitions, grows } of specs) {
       const expected = Math.max(found.get(topic) ?? 1, grows ? partitions : 1);
       // A leader may be named before it has the partition; what a transaction does there then can block all others for long.
-      await Promise.all(Array.from({ length: expected }, (_, partition) => boundsOf(cluster, { topic, partition })));
+      await Promise.all(Array.from({ length: expected }, (_, partition) => startOf(cluster, { topic, partition })));
     }
   });
 }
