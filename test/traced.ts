@@ -10,7 +10,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { readTopic } from "../src/runtime/read.ts";
-import { type App, type Log, memoryLog, memoryStores, type Runtime, start, topic } from "tidemark";
+import { type App, type Log, memoryLog, memoryStores, type Runtime, type RuntimeOptions, start, topic } from "tidemark";
 import { number, object, string } from "valibot";
 
 const encoder = new TextEncoder();
@@ -103,9 +103,11 @@ export class Line {
   stores = memoryStores();
   /** All rows of all stores, as {@link work} has left them. */
   rows: readonly (readonly [row: string, value: string])[] = [];
+  readonly #options: Partial<RuntimeOptions>;
 
-  constructor(app: App) {
+  constructor(app: App, options: Partial<RuntimeOptions> = {}) {
     this.app = app;
+    this.#options = options;
   }
 
   async create(topics: Readonly<Record<string, number>>): Promise<void> {
@@ -132,11 +134,12 @@ export class Line {
     await runtime.stop();
   }
 
-  /** Processes everything to the end of time. */
-  async finish(): Promise<void> {
+  /** Processes everything to the end of time. Answers with the runtime that has done it. */
+  async finish(): Promise<Runtime> {
     const runtime = await this.#start();
     await runtime.finish();
     await runtime.stop();
+    return runtime;
   }
 
   /** The `traceparent` of each record of a topic; "" for none. */
@@ -151,6 +154,6 @@ export class Line {
 
   async #start(): Promise<Runtime> {
     const { app, log, stores } = this;
-    return await start({ app, log, stores, createPartitions: 1, commitIntervalMs: 0 });
+    return await start({ app, log, stores, createPartitions: 1, commitIntervalMs: 0, ...this.#options });
   }
 }

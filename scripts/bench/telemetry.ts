@@ -1,16 +1,22 @@
 /**
- * What telemetry costs: records per second of the embedded line, of a plain count by a reducer and of a windowed XState machine,
- * with no telemetry, with metrics that are asked for each second, and with 1 % and 100 % of the records sampled, in one run on
- * one thread. Every record carries a `traceparent`; spans go to a collector in a process of its own, which forgets them. Prints
- * medians, and ratios to no telemetry; on a machine that has other things to do, those of processor time mean more. With
- * KAFKA_BROKERS set the records lie on that Kafka instead, and all that is written goes there.
+ * What telemetry costs: records per second of a plain count by a reducer and of a windowed XState machine, with no telemetry,
+ * with metrics that are asked for each second, and with 1 % and 100 % of the records sampled; that with the limit that a
+ * runtime has by default, and without one. Every record carries a `traceparent`; spans go to a collector in a process of its
+ * own, which forgets them. The log is embedded, or lies on the Kafka that KAFKA_BROKERS names, and then all that is written
+ * goes there.
  *
- *     deno run -A scripts/bench/telemetry.ts [RECORDS=500000] [ROUNDS=5]
+ * What is compared takes turns in one process, in another order each round, and each is compared with what had no telemetry in
+ * the same round: a machine that has other things to do swings more from minute to minute than telemetry costs. Prints medians,
+ * for the ratios also the middle half of the rounds, and how much of what was sampled, and of what came of it, was traced.
+ *
+ *     deno run -A scripts/bench/telemetry.ts [RECORDS=250000] [ROUNDS=15]
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { actor, type App, app, type Log, start, topic, tumbling } from "tidemark";
@@ -20,30 +26,25 @@ import { number } from "valibot";
 import { counter } from "../../actors/machines.ts";
 import { metricsText } from "../../src/service/metrics.ts";
 import { startTraces } from "../../src/service/traces/traces.ts";
-import { inChildren } from "./children.ts";
 import { anything, endlessViews, reducer, timing } from "./views.ts";
 
 const BATCH = 1_000;
 const SCRAPE_MS = 1_000;
-
-/**
- * Processed before anything is measured, as many of them sampled as then: a service runs for months, and what is warm is faster.
- * Another share would teach V8 what to keep for long, and it would go on keeping it.
- */
-const WARM_RECORDS = 300_000;
+/** Rounds before those that count: a service runs for months, and what is warm is faster. */
+const WARM_ROUNDS = 2;
 
 const results = topic("results", { schema: number() });
 const view = () => ({ type: "view" }) as const;
 
-/** The apps, for any topic of views. */
+/** The apps, for any name of them, and any topic of views. */
 const apps = {
-  count: (views: string) => app(views, [actor("it", reducer).on(byUrl(views), view)]),
-  window: (views: string) =>
-    app(views, [
+  count: (name: string, views: string) => app(name, [actor("it", reducer).on(byUrl(views), view)]),
+  window: (name: string, views: string) =>
+    app(name, [
       actor("it", counter).window(tumbling({ hours: 1 })).on(byUrl(views), view)
         .to("counted", results, ({ count }) => count),
     ]),
-} satisfies Readonly<Record<string, (views: string) => App>>;
+} satisfies Readonly<Record<string, (name: string, views: string) => App>>;
 
 type Name = keyof typeof apps;
 
@@ -52,27 +53,35 @@ function byUrl(name: string) {
 }
 
 /** What is measured: one record in so many is sampled, and who looks. */
-const kinds = {
-  none: { every: 100, isTraced: false, isScraped: false },
-  metrics: { every: 100, isTraced: false, isScraped: true },
-  "1 %": { every: 100, isTraced: true, isScraped: false },
-  "100 %": { every: 1, isTraced: true, isScraped: false },
-} as const;
+interface Kind {
+  readonly title: string;
+  readonly every: number;
+  readonly isTraced?: boolean;
+  readonly isScraped?: boolean;
+  readonly tracesPerSecond?: number;
+}
 
-type Kind = keyof typeof kinds;
+const few = { every: 100 };
+const all = { every: 1 };
+const noLimit = { isTraced: true, tracesPerSecond: Infinity };
+
+/**
+ * What takes turns, each time in a process of its own: many spans teach V8 to keep for long what records leave behind, and it
+ * would go on doing so when there are few.
+ */
+const turns: readonly (readonly [Kind, ...Kind[]])[] = [
+  [{ title: "none", ...few }, { title: "metrics", ...few, isScraped: true }, { title: "1 %", ...few, isTraced: true }],
+  [{ title: "none", ...few }, { title: "1 %, no limit", ...few, ...noLimit }],
+  [{ title: "none", ...all }, { title: "100 %", ...all, isTraced: true }],
+  [{ title: "none", ...all }, { title: "100 %, no limit", ...all, ...noLimit }],
+];
 
 const encoder = new TextEncoder();
 
+/** Ids that differ in their last digits as those of any tracer do. */
 function traceparent(index: number, every: number): Uint8Array {
-  const id = (index + 1).toString(16);
-  return encoder.encode(`00-${id.padStart(32, "0")}-${id.padStart(16, "0")}-0${index % every === 0 ? 1 : 0}`);
-}
-
-/** The log of one run, and the names that topics and apps have in it: a cluster keeps those of other runs. */
-async function openLog(directory: string): Promise<{ readonly log: Log; readonly named: (name: string) => string }> {
-  const brokers = process.env["KAFKA_BROKERS"]?.split(",");
-  if (!brokers) return { log: await embeddedLog(join(directory, "log")), named: (name) => name };
-  return { log: await kafkaLog({ brokers }), named: (name) => `${name}-${basename(directory)}` };
+  const id = ((index + 1) * 0x9e37_79b1 % 2 ** 32).toString(16).padStart(16, "0");
+  return encoder.encode(`00-${id.padStart(32, "1")}-1${id.slice(1)}-0${index % every === 0 ? 1 : 0}`);
 }
 
 async function feed(log: Log, topic: string, records: number, every: number): Promise<void> {
@@ -87,35 +96,84 @@ async function feed(log: Log, topic: string, records: number, every: number): Pr
   }
 }
 
-/** What a run comes to: records per second from the start of the app to its end, and µs of processor time per record. */
-type Measured = readonly [rate: number, costMicros: number];
-
-async function measureHere(name: Name, kind: Kind, records: number, directory: string): Promise<Measured> {
-  const { isTraced, isScraped } = kinds[kind];
-  const { log, named } = await openLog(directory);
-  const traces = isTraced ? await startTraces("bench", ({ message }) => console.error(message)) : undefined;
-  const run = (views: string) => runToEnd(apps[name](views), log, join(directory, `${views}-stores`), isScraped);
-  await run(named("warm-up"));
-  const began = performance.now();
-  const usage = process.cpuUsage();
-  const taken = await run(named("views"));
-  const took = performance.now() - began;
-  const { user, system } = process.cpuUsage(usage);
-  if (taken !== records) throw new Error(`${name}, ${kind} took ${taken} of ${records} records`);
-  await traces?.stop(1_000);
-  await log.close();
-  return [taken / took * 1_000, (user + system) / taken];
+/** What a run comes to. */
+interface Measured {
+  /** Records per second. */
+  readonly rate: number;
+  /** Processor time, in µs per record. */
+  readonly cost: number;
+  readonly traced: number;
+  readonly skipped: number;
 }
 
-/** Answers with how many records it took. */
-async function runToEnd(app: App, log: Log, stores: string, isScraped: boolean): Promise<number> {
-  const runtime = await start({ app, log, stores: levelStores(stores) });
-  const scraping = isScraped ? setInterval(() => void metricsText(runtime, []), SCRAPE_MS) : undefined;
+/** Measures an app from its start, and that of its telemetry, to the end of both. */
+async function measure(app: App, kind: Kind, log: Log, stores: string): Promise<Measured> {
+  const began = performance.now();
+  const usage = process.cpuUsage();
+  const spans = kind.isTraced ? await startTraces("bench", ({ message }) => console.error(message)) : undefined;
+  const { taken, traces: { traced, skipped } } = await runToEnd(app, kind, log, stores);
+  await spans?.stop(1_000);
+  const took = performance.now() - began;
+  const { user, system } = process.cpuUsage(usage);
+  rmSync(stores, { recursive: true });
+  return { rate: taken / took * 1_000, cost: (user + system) / taken, traced, skipped };
+}
+
+/** Answers with how many records it took, and what was traced of them. */
+async function runToEnd(app: App, { isScraped, tracesPerSecond }: Kind, log: Log, stores: string) {
+  const options = tracesPerSecond === undefined ? {} : { tracesPerSecond };
+  const runtime = await start({ app, log, stores: levelStores(stores), ...options });
+  const scraping = isScraped ? setInterval(() => void metricsText(runtime), SCRAPE_MS) : undefined;
   await runtime.finish();
   clearInterval(scraping);
   const rows = runtime.tasks.flatMap(({ router }) => router.tally.rows);
   await runtime.stop();
-  return rows.reduce((sum, { counts }) => sum + counts.folded, 0);
+  return { taken: rows.reduce((sum, { counts }) => sum + counts.folded, 0), traces: runtime.traces };
+}
+
+/** Lets the kinds of one turn run round after round on a log in a folder, and prints what each costs. */
+async function compare(
+  name: Name,
+  kinds: readonly [Kind, ...Kind[]],
+  records: number,
+  rounds: number,
+  directory: string,
+) {
+  const brokers = process.env["KAFKA_BROKERS"]?.split(",");
+  const log = brokers ? await kafkaLog({ brokers }) : await embeddedLog(join(directory, "log"));
+  const views = `views-${basename(directory)}`;
+  await feed(log, views, records, kinds[0].every);
+  const runs = kinds.map((): Measured[] => []);
+  for (let round = 0; round < WARM_ROUNDS + rounds; round++) {
+    for (let turn = 0; turn < kinds.length; turn++) {
+      const at = (round + turn) % kinds.length;
+      const run = `run-${round}-${at}-${basename(directory)}`;
+      const measured = await measure(apps[name](run, views), kinds[at]!, log, join(directory, run));
+      if (round >= WARM_ROUNDS) runs[at]!.push(measured);
+    }
+  }
+  for (const [at, { title }] of kinds.entries()) print(`${name}, ${title}`, runs[at]!, runs[0]!);
+  await log.close();
+}
+
+function print(what: string, runs: readonly Measured[], none: readonly Measured[]): void {
+  const ratio = (of: "rate" | "cost") => {
+    const ratios = runs.map((run, round) => run[of] / none[round]![of] * 100);
+    const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(ratios, share).toFixed(0));
+    return `${middle!.padStart(4)} % (${low} to ${high})`.padEnd(19);
+  };
+  const [rate, cost] = (["rate", "cost"] as const).map((of) => quantile(runs.map((run) => run[of]), 0.5));
+  const sum = (of: "traced" | "skipped") => runs.reduce((sum, run) => sum + run[of], 0);
+  const share = sum("traced") / (sum("traced") + sum("skipped")) * 100;
+  console.log(
+    `${what.padEnd(24)} ${Math.round(rate!).toLocaleString("en").padStart(9)} records/s ${ratio("rate")}` +
+      `${cost!.toFixed(2).padStart(7)} µs of processor time each ${ratio("cost")}` +
+      (share >= 0 ? ` ${share.toFixed(0)} % traced` : ""),
+  );
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)]!;
 }
 
 /** Takes spans and forgets them, until its input ends. */
@@ -128,61 +186,35 @@ async function collect(): Promise<void> {
 }
 
 /** Runs something while there is a collector. */
-async function withCollector<T>(run: () => Promise<T>): Promise<T> {
-  const self = process.argv[1]!;
-  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", self] : [self];
-  const child = spawn(process.execPath, [...args, "one", "collect"], { stdio: ["pipe", "pipe", "inherit"] });
+async function withCollector(run: () => void): Promise<void> {
+  const child = spawn(process.execPath, [...self, "collect"], { stdio: ["pipe", "pipe", "inherit"] });
   const [port] = await once(child.stdout!, "data");
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = `http://127.0.0.1:${String(port).trim()}`;
   process.env["OTEL_TRACES_SAMPLER"] = "parentbased_traceidratio";
   process.env["OTEL_TRACES_SAMPLER_ARG"] = "0.01";
   try {
-    return await run();
+    run();
   } finally {
     child.stdin!.end();
   }
 }
 
-async function one(what: string, records: number, directory: string): Promise<void> {
-  if (what === "collect") return await collect();
-  const [name, kind] = what.split(", ") as [Name | "feed", Kind];
-  if (name !== "feed") {
-    const measure = () => measureHere(name, kind, records, directory);
-    return console.log(JSON.stringify(await (kinds[kind].isTraced ? withCollector(measure) : measure())));
-  }
-  const { log, named } = await openLog(directory);
-  await feed(log, named("warm-up"), WARM_RECORDS, kinds[kind].every);
-  await feed(log, named("views"), records, kinds[kind].every);
-  await log.close();
-}
-
-/** Runs each app in each kind in a process of its own, on a log of its own. */
-function compare(records: number, rounds: number): void {
-  const runs = new Map<string, Measured[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const name of Object.keys(apps)) {
-      for (const kind of Object.keys(kinds)) {
-        const measured = inChildren(import.meta.url, records, (one) => {
-          one(`feed, ${kind}`);
-          return JSON.parse(one(`${name}, ${kind}`).split("\n").at(-1)!) as Measured;
-        });
-        runs.set(`${name}, ${kind}`, [...runs.get(`${name}, ${kind}`) ?? [], measured]);
+const self = [...("Deno" in globalThis ? ["run", "-A", "--no-check"] : []), process.argv[1]!];
+const [first, ...rest] = process.argv.slice(2);
+if (first === "collect") {
+  await collect();
+} else if (first === "one") {
+  const [name, turn, records, rounds, directory] = rest;
+  await compare(name as Name, turns[Number(turn)]!, Number(records), Number(rounds), directory!);
+} else {
+  await withCollector(() => {
+    for (const turn of turns.keys()) {
+      for (const name of Object.keys(apps)) {
+        const directory = mkdtempSync(join(tmpdir(), "tidemark-bench-"));
+        const args = ["one", name, String(turn), first ?? "250000", rest[0] ?? "15", directory];
+        execFileSync(process.execPath, [...self, ...args], { stdio: "inherit" });
+        rmSync(directory, { recursive: true });
       }
     }
-  }
-  const median = (what: string, of: 0 | 1) => runs.get(what)!.map((one) => one[of]).sort((a, b) => a - b)[rounds >> 1]!;
-  for (const what of runs.keys()) {
-    const none = `${what.split(", ")[0]}, none`;
-    const [rate, cost] = [median(what, 0), median(what, 1)];
-    const rateShare = (rate / median(none, 0) * 100).toFixed(0).padStart(4);
-    const costShare = (cost / median(none, 1) * 100).toFixed(0).padStart(4);
-    console.log(
-      `${what.padEnd(16)} ${Math.round(rate).toLocaleString("en").padStart(10)} records/s ${rateShare} %   ` +
-        `${cost.toFixed(2).padStart(7)} µs of processor time each ${costShare} %`,
-    );
-  }
+  });
 }
-
-const [first, ...rest] = process.argv.slice(2);
-if (first === "one") await one(rest[0]!, Number(rest[1]), rest[2]!);
-else compare(Number(first ?? 500_000), Number(rest[0] ?? 5));

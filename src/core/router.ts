@@ -18,7 +18,7 @@ import type { Batch, NewRecord, Position, TopicPartition } from "./record.ts";
 import { type Returning, Returns } from "./returns.ts";
 import { findTakers } from "./takers.ts";
 import { type DeadTally, Tally } from "./tally.ts";
-import { type Tracer, untraced } from "./tracer.ts";
+import type { Tracer } from "./tracer.ts";
 import { Tracing } from "./tracing.ts";
 import type { Group } from "./topology.ts";
 import { Undelivered } from "./undelivered.ts";
@@ -99,7 +99,7 @@ export class Router {
     this.inputs = group.inputs.map((plan) => new Input(plan, partition));
     this.#plan = new Plan(this.inputs, group);
     const outbox = this.#outbox = new Outbox(partitionsOf);
-    const tracing = new Tracing(options.tracer ?? untraced);
+    const tracing = new Tracing(options.tracer);
     const policies = options.policies ?? new Policies();
     const undelivered = this.#undelivered = new Undelivered({ app, partition, outbox, policies, tracing });
     const outputWatermark = (actor: string) => this.#outputWatermark(actor);

@@ -21,26 +21,14 @@ export interface Span {
   end(outcome?: Outcome, reason?: Code): void;
 }
 
-/** Makes spans of what a task does with records that are sampled. It never throws. */
+/** Makes spans of what a task does with records that are sampled. It never throws. Where it makes none, contexts go on as they came. */
 export interface Tracer {
   /** A record is received; `offset` is only given where it was read at its source. */
-  receive(from: TopicPartition, offset: number | undefined, parent: TraceContext): Span;
+  receive(from: TopicPartition, offset: number | undefined, parent: TraceContext): Span | undefined;
   /** An actor does something because of what lies below `parent`. */
   act(deed: Deed, doer: Doer, parent: Span): Span;
   /** An actor does something later, because of one thing or many: in the trace of the newest, with links to all of them. */
-  actLater(deed: Deed, doer: Doer, causes: Causes): Span;
+  actLater(deed: Deed, doer: Doer, causes: Causes): Span | undefined;
   /** A record is sent. */
   send(topic: string, parent: Span): Span;
-}
-
-/** Makes no spans: what comes in as a context goes out as it is. */
-export const untraced: Tracer = {
-  receive: (_from, _offset, parent) => passing(parent),
-  act: (_deed, _doer, parent) => parent,
-  actLater: (_deed, _doer, { contexts }) => passing(contexts.at(-1)!),
-  send: (_topic, parent) => parent,
-};
-
-function passing(context: TraceContext): Span {
-  return { context, end() {} };
 }

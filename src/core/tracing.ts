@@ -3,13 +3,13 @@ import type { Step } from "./examine.ts";
 import type { Instance } from "./instance.ts";
 import type { Header, NewRecord } from "./record.ts";
 import type { Outcome } from "./tally.ts";
-import { type Causes, headerOf, sampledContext, traceHeader } from "./trace-context.ts";
+import { type Causes, headerOf, sampledContext, type TraceContext, traceHeader } from "./trace-context.ts";
 import type { Deed, Doer, Span, Tracer } from "./tracer.ts";
 
 /** What is being done. */
 interface Frame {
   readonly span: Span | undefined;
-  /** The record's own header where it is not sampled: what it leads to carries it on as it is. */
+  /** Where there is no span, the header that came with it: what it leads to carries it on as it is. */
   header: Header | undefined;
   /** Why it failed. */
   reason: Code | undefined;
@@ -20,13 +20,14 @@ interface Frame {
  * has none.
  */
 export class Tracing {
-  readonly #tracer: Tracer;
+  readonly #tracer: Tracer | undefined;
   /** Undefined while nothing is done that anybody asked to be traced. */
   #frame: Frame | undefined;
-  /** The one frame of all records that are not sampled. */
-  readonly #unsampled: Frame = { span: undefined, header: undefined, reason: undefined };
+  /** The one frame of all records that have no span. */
+  readonly #spanless: Frame = { span: undefined, header: undefined, reason: undefined };
 
-  constructor(tracer: Tracer) {
+  /** @param tracer undefined while nobody traces */
+  constructor(tracer: Tracer | undefined) {
     this.#tracer = tracer;
   }
 
@@ -38,17 +39,21 @@ export class Tracing {
     step.trace = sampledContext(own);
     const nearest = step.carrier ?? own;
     const context = nearest === own ? step.trace : sampledContext(nearest);
-    if (context === undefined) {
-      this.#unsampled.header = nearest;
-      this.#frame = this.#unsampled;
-      return true;
+    const span = context && this.#received(step, context);
+    if (span) {
+      this.#frame = frameOf(span);
+    } else {
+      this.#spanless.header = nearest;
+      this.#frame = this.#spanless;
     }
-    // What is sent back was not read from an input.
-    const { input, lane } = step;
-    const { topic, partition } = input ?? lane;
-    const offset = !input || input.plan.definition ? step.record!.offset : undefined;
-    this.#frame = frameOf(this.#tracer.receive({ topic, partition }, offset, context));
     return true;
+  }
+
+  #received({ record, input, lane }: Step, context: TraceContext): Span | undefined {
+    // What is sent back was not read from an input.
+    const { topic, partition } = input ?? lane;
+    const offset = !input || input.plan.definition ? record!.offset : undefined;
+    return this.#tracer?.receive({ topic, partition }, offset, context);
   }
 
   /** Ends what {@link receive} has begun. */
@@ -60,18 +65,20 @@ export class Tracing {
   /** Begins what an actor does with the record at hand. Answers with what to {@link leave} to. */
   enter(deed: Deed, doer: Doer): Frame | undefined {
     const outer = this.#frame;
-    if (outer?.span) this.#frame = frameOf(this.#tracer.act(deed, doer, outer.span));
+    if (outer?.span) this.#frame = frameOf(this.#tracer!.act(deed, doer, outer.span));
     return outer;
   }
 
   /** Begins what an actor does by itself: nothing of what goes on around it has led to it. */
   enterLater(deed: Deed, instance: Instance, causes: Causes): Frame | undefined {
     const outer = this.#frame;
-    this.#frame = undefined;
-    if (causes.contexts.length === 0) return outer;
-    const doer = { actor: instance.home.definition.name, window: instance.window };
-    this.#frame = frameOf(this.#tracer.actLater(deed, doer, causes));
+    this.#frame = causes.contexts.length > 0 ? this.#later(deed, instance, causes) : undefined;
     return outer;
+  }
+
+  #later(deed: Deed, { home, window }: Instance, causes: Causes): Frame {
+    const span = this.#tracer?.actLater(deed, { actor: home.definition.name, window }, causes);
+    return span ? frameOf(span) : { span: undefined, header: headerOf(causes.contexts.at(-1)!), reason: undefined };
   }
 
   /** Ends what was entered. */
@@ -100,7 +107,7 @@ export class Tracing {
   }
 
   #sent(topic: string, parent: Span): Header {
-    const span = this.#tracer.send(topic, parent);
+    const span = this.#tracer!.send(topic, parent);
     span.end();
     return headerOf(span.context);
   }

@@ -11,7 +11,6 @@ import type { Publishing } from "./publishing.ts";
 import { stackOf } from "./stack.ts";
 import { nextTimer } from "./timers.ts";
 import { type Causes, causesOf, contextOf } from "./trace-context.ts";
-import { untraced } from "./tracer.ts";
 import { Tracing } from "./tracing.ts";
 import type { EventWindow, Span } from "./window.ts";
 
@@ -304,7 +303,7 @@ export function openWindows(instance: Instance): readonly Instance[] {
 /** Folds that are only looked at. */
 const NOBODY: Acting = {
   publisher: {
-    tracing: new Tracing(untraced),
+    tracing: new Tracing(undefined),
     outputsOf: () => [],
     done: () => [],
     messageTo: ({ actor, key }) => ({ topic: actor, key, record: { key: null, value: null, timestamp: 0 } }),

@@ -4,6 +4,7 @@ import type { Log } from "../log/log.ts";
 import type { Stores } from "../store/store.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { OnNotice } from "./notice.ts";
+import { TraceLimit } from "./trace-limit.ts";
 
 /** Where an app begins to read a topic: at the log start, at the log end, or at the first record of a time, in ms since 1970. */
 export type From = "earliest" | "latest" | number;
@@ -43,6 +44,12 @@ export interface RuntimeOptions {
    * small states. The others are read from the store when a record comes for them.
    */
   readonly cacheEntries?: number;
+  /**
+   * Begin to trace something at most so often a second, for all tasks together: a sampled record that is received, and what
+   * comes of it later, as a window that closes, a join or a timer. What is over that passes its context on without spans, and
+   * is counted. From 0; Infinity for no limit. Default 500, which costs a few percent of one processor.
+   */
+  readonly tracesPerSecond?: number;
   /** Fold everything twice on frozen state and report machines that are not pure. Halves the speed. Default false. */
   readonly development?: boolean;
   /** How often to look whether partitions were added to the topics it reads, in ms. From 10. Default 30,000. */
@@ -55,10 +62,11 @@ export interface RuntimeOptions {
 }
 
 /** The same with every default filled in, but for those that depend on more than the options. */
-export type Settings = Required<Omit<RuntimeOptions, "createPartitions" | "commitIntervalMs">> & {
+export type Settings = Required<Omit<RuntimeOptions, "createPartitions" | "commitIntervalMs" | "tracesPerSecond">> & {
   readonly createPartitions: number | undefined;
   /** Ask {@link commitIntervalMs}. */
   readonly commitIntervalMs: number | undefined;
+  readonly traceLimit: TraceLimit;
 };
 
 /** How often a task commits, in ms, when its process owns so many. */
@@ -72,7 +80,7 @@ export function settingsOf(options: RuntimeOptions): Settings {
     if (Number.isFinite(value) && value >= least) return value;
     throw new TidemarkError("TIDEMARK_OPTION_INVALID", `Cannot use ${value} as ${name}: give a number from ${least}`);
   };
-  const { createPartitions, commitIntervalMs } = options;
+  const { createPartitions, commitIntervalMs, clock = systemClock } = options;
   return {
     app: options.app,
     log: options.log,
@@ -87,9 +95,18 @@ export function settingsOf(options: RuntimeOptions): Settings {
     development: options.development ?? false,
     topicsIntervalMs: number("topicsIntervalMs", options.topicsIntervalMs ?? 30_000, 10),
     address: options.address ?? "",
-    clock: options.clock ?? systemClock,
+    traceLimit: new TraceLimit(tracesPerSecondOf(options), clock),
+    clock,
     onNotice: options.onNotice ?? (() => {}),
   };
+}
+
+function tracesPerSecondOf({ tracesPerSecond = 500 }: RuntimeOptions): number {
+  if (tracesPerSecond === Infinity || Number.isInteger(tracesPerSecond) && tracesPerSecond >= 0) return tracesPerSecond;
+  throw new TidemarkError(
+    "TIDEMARK_OPTION_INVALID",
+    `Cannot use ${tracesPerSecond} as tracesPerSecond: give a whole number from 0, or Infinity`,
+  );
 }
 
 function fromOf({ from = "earliest" }: RuntimeOptions): From {

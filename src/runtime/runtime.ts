@@ -107,6 +107,11 @@ export class Runtime implements AsyncDisposable {
     return this.#own.moves;
   }
 
+  /** How much of what was sampled was traced, and how much was skipped as it was over the limit, since the start. */
+  get traces(): { readonly traced: number; readonly skipped: number } {
+    return this.#settings.traceLimit;
+  }
+
   /** Whether every task of this instance answers queries and does its work. */
   get isReady(): boolean {
     return this.missing.length === 0;

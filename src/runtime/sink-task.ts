@@ -7,7 +7,6 @@ import { type Returning, Returns } from "../core/returns.ts";
 import { readAgain } from "../core/sink-record.ts";
 import type { DeadTally } from "../core/tally.ts";
 import type { SinkGroup } from "../core/topology.ts";
-import { untraced } from "../core/tracer.ts";
 import { Tracing } from "../core/tracing.ts";
 import { Undelivered } from "../core/undelivered.ts";
 import { watermarkToJson } from "../core/watermark.ts";
@@ -97,7 +96,7 @@ export class SinkTask {
     this.#outbox = new Outbox(options.partitionsOf);
     const policies = policiesOf(settings, this.name);
     const places = { app: settings.app.name, partition, outbox: this.#outbox };
-    this.#undelivered = new Undelivered({ ...places, policies, tracing: new Tracing(untraced) });
+    this.#undelivered = new Undelivered({ ...places, policies, tracing: new Tracing(undefined) });
     const { clock, onNotice } = settings;
     const { sink } = group;
     const { figures } = this;

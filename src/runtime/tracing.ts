@@ -24,16 +24,17 @@ import { type Causes, causesOf, contextOf, headerOf, type TraceContext } from ".
 import type { Deed, Doer, Span, Tracer } from "../core/tracer.ts";
 import type { Settings } from "./options.ts";
 import { ATTRIBUTES } from "./semantic-conventions.ts";
+import type { TraceLimit } from "./trace-limit.ts";
 
 const NAME = "tidemark";
 
 const decoder = new TextDecoder();
 
 /** What makes the spans of an app; undefined when nobody has registered a tracer provider. */
-export function spansOf({ app, log }: Pick<Settings, "app" | "log">): Spans | undefined {
+export function spansOf({ app, log, traceLimit }: Pick<Settings, "app" | "log" | "traceLimit">): Spans | undefined {
   const provider = trace.getTracerProvider();
   const isRegistered = !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined;
-  return isRegistered ? new Spans(provider.getTracer(NAME), app.name, log.system ?? NAME) : undefined;
+  return isRegistered ? new Spans(provider.getTracer(NAME), app.name, log.system ?? NAME, traceLimit) : undefined;
 }
 
 /** Makes the spans of an app. */
@@ -41,16 +42,19 @@ export class Spans implements Tracer {
   readonly #tracer: ApiTracer;
   readonly #common: Attributes;
   readonly #group: string;
+  readonly #limit: TraceLimit;
   /** What spans of received records have in common, for each partition that is read. */
   readonly #received = new Map<string, Attributes>();
 
-  constructor(tracer: ApiTracer, group: string, system: string) {
+  constructor(tracer: ApiTracer, group: string, system: string, limit: TraceLimit) {
     this.#tracer = tracer;
     this.#common = { [ATTRIBUTES.system]: system };
     this.#group = group;
+    this.#limit = limit;
   }
 
-  receive({ topic, partition }: TopicPartition, offset: number | undefined, parent: TraceContext): Span {
+  receive({ topic, partition }: TopicPartition, offset: number | undefined, parent: TraceContext): Span | undefined {
+    if (!this.#limit.allows(parent)) return undefined;
     const common = this.#receiving(topic, partition);
     const attributes = offset === undefined ? common : { ...common, [ATTRIBUTES.offset]: offset };
     return this.#begin(`receive ${topic}`, SpanKind.CONSUMER, attributes, remote(parent));
@@ -60,10 +64,11 @@ export class Spans implements Tracer {
     return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributesOf(doer), (parent as Begun).below);
   }
 
-  actLater(deed: Deed, doer: Doer, { contexts, dropped }: Causes): Span {
+  actLater(deed: Deed, doer: Doer, { contexts, dropped }: Causes): Span | undefined {
+    const newest = contexts.at(-1)!;
+    if (!this.#limit.allows(newest)) return undefined;
     const attributes = { ...attributesOf(doer), ...(dropped > 0 && { [ATTRIBUTES.droppedLinks]: dropped }) };
-    const parent = remote(contexts.at(-1)!);
-    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributes, parent, linksTo(contexts));
+    return this.#begin(`${deed} ${doer.actor}`, SpanKind.INTERNAL, attributes, remote(newest), linksTo(contexts));
   }
 
   send(topic: string, parent: Span): Span {

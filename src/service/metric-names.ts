@@ -93,6 +93,11 @@ export const INSTANCE = {
   tasksLost: counter("tasks_lost", "{task}", "Tasks that the group has taken from this instance"),
   takeOver: histogram("take_over_duration_seconds", "s", "How long it took until a task was ready, restore included"),
   restarts: counter("task_restarts", "{restart}", "Tasks that failed and began again from their checkpoint, by reason"),
+  traces: counter(
+    "traces",
+    "{trace}",
+    "How often a sampled record, or what came of it later, was traced, or skipped as more came than may be",
+  ),
   memory: gauge("process_memory_usage_bytes", "By", "Physical memory in use"),
   heap: gauge("v8js_memory_heap_used_bytes", "By", "Heap memory in use"),
   uptime: gauge("process_uptime_seconds", "s", "How long the process has been running"),

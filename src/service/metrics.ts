@@ -53,12 +53,13 @@ export async function metricsText(
   return await page.text();
 }
 
-function addInstance(page: MetricPage, { moves }: Runtime, isReady: boolean): void {
+function addInstance(page: MetricPage, { moves, traces }: Runtime, isReady: boolean): void {
   page.add(INSTANCE.ready, isReady ? 1 : 0);
   page.add(INSTANCE.tasksTaken, moves.taken);
   page.add(INSTANCE.tasksLost, moves.lost);
   page.add(INSTANCE.takeOver, moves.takeOverSeconds);
   for (const [reason, count] of moves.restarts) page.add(INSTANCE.restarts, count, { reason });
+  for (const result of ["traced", "skipped"] as const) page.add(INSTANCE.traces, traces[result], { result });
   const { rss, heapUsed } = process.memoryUsage();
   page.add(INSTANCE.memory, rss);
   page.add(INSTANCE.heap, heapUsed);

@@ -57,6 +57,8 @@ export interface ServeOptions extends Exposure {
   readonly commitIntervalMs?: number;
   /** As in the runtime: actors held in memory per task. Default 100,000. */
   readonly cacheEntries?: number;
+  /** As in the runtime: how much is traced a second at most. Default 500. */
+  readonly tracesPerSecond?: number;
   /** How long stopping may take, in ms. From 1. Default 10,000. */
   readonly stopMs?: number;
   /** How long Kafka may be out of reach before the service is no longer ready, in ms. From 100. Default 15,000. */
@@ -140,7 +142,8 @@ async function createTopics(log: Log, { app, topics, partitions, inputs }: Serve
 }
 
 function startRuntime(log: Log, options: ServeOptions, url: string | undefined): Promise<Runtime> {
-  const { app, dataDir, partitions, development, from, guarantee, commitIntervalMs, cacheEntries, onNotice } = options;
+  const { app, dataDir, partitions, development, from, guarantee, commitIntervalMs, onNotice } = options;
+  const { cacheEntries, tracesPerSecond } = options;
   const address = options.advertise ?? url;
   return start({
     app,
@@ -154,6 +157,7 @@ function startRuntime(log: Log, options: ServeOptions, url: string | undefined):
     ...(guarantee !== undefined && { guarantee }),
     ...(commitIntervalMs !== undefined && { commitIntervalMs }),
     ...(cacheEntries !== undefined && { cacheEntries }),
+    ...(tracesPerSecond !== undefined && { tracesPerSecond }),
   });
 }
 

@@ -113,7 +113,12 @@ test("a variable that is empty says nothing, nor does Kafka's where there is no 
 
 test("what is configured is what the service gets", async () => {
   const file = { kafka: "one:1, two:2", "kafka-session-timeout-ms": 9_000, from: "2026-11-21", listen: "0.0.0.0:80" };
-  const env = { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "ann", KAFKA_TLS: "true" };
+  const env = {
+    TIDEMARK_TRACES_PER_SECOND: "7",
+    KAFKA_SASL_MECHANISM: "plain",
+    KAFKA_SASL_USERNAME: "ann",
+    KAFKA_TLS: "true",
+  };
   const secret = written("password", `${SECRET}\n`);
   const config = configured(["--kafka-sasl-password-file", secret, "--stop-within=500"], env, file);
   const options = serveOptions(config, await loadModule(appFile("counts")));
@@ -123,12 +128,13 @@ test("what is configured is what the service gets", async () => {
     tls: true,
     sasl: { mechanism: "plain", username: "ann", password: SECRET },
   });
-  const { listen, from, stopMs, cacheEntries, partitions, follow } = options;
-  assert.deepEqual({ listen, from, stopMs, cacheEntries, partitions, follow }, {
+  const { listen, from, stopMs, cacheEntries, tracesPerSecond, partitions, follow } = options;
+  assert.deepEqual({ listen, from, stopMs, cacheEntries, tracesPerSecond, partitions, follow }, {
     listen: { hostname: "0.0.0.0", port: 80 },
     from: Date.UTC(2026, 10, 21),
     stopMs: 500,
     cacheEntries: 100_000,
+    tracesPerSecond: 7,
     partitions: undefined,
     follow: false,
   });

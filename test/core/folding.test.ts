@@ -7,7 +7,6 @@ import { closeWindow, foldEvent } from "../../src/core/folding.ts";
 import { Instances } from "../../src/core/instance.ts";
 import { Outbox } from "../../src/core/outbox.ts";
 import { Publisher } from "../../src/core/publisher.ts";
-import { untraced } from "../../src/core/tracer.ts";
 import { Tracing } from "../../src/core/tracing.ts";
 import { topic } from "../../src/core/topic.ts";
 import { tumbling, type WindowClose } from "../../src/core/window.ts";
@@ -76,7 +75,7 @@ function newInstance(definition = plain) {
     group,
     partition: 0,
     outbox,
-    tracing: new Tracing(untraced),
+    tracing: new Tracing(undefined),
     outputWatermark: () => -Infinity,
   });
   const sent = () =>

@@ -90,6 +90,35 @@ test("what is not sampled shares one span per batch, if that is sampled, and its
   }
 });
 
+test("what is over the limit leaves no span, and its context goes on as it came", async () => {
+  const seen = actor("seen", teller).on(byKey, came).to("told", results, one);
+  const minute = actor("minute", closer).window(tumbling({ minutes: 1 })).on(byKey, came).to("told", results, one);
+  const states: unknown[] = [];
+  for (const tracesPerSecond of [0, 500]) {
+    const collector = new Collector();
+    const line = new Line(app("shop", [seen, minute]), { tracesPerSecond });
+    await line.create({ things: 1, results: 1 });
+    await line.put("things", [record("a", 1, traceparent(1)), record("b", 2), record("a", 3, traceparent(3))]);
+    await line.work();
+    states.push(line.rows);
+    const { traces: { traced, skipped } } = await line.finish();
+    const contexts = await line.contexts("results");
+    if (tracesPerSecond === 0) {
+      deepEqual(collector.spans, []);
+      deepEqual(contexts, [traceparent(1), "", traceparent(3), traceparent(3), ""]);
+      deepEqual([traced, skipped], [0, 1]); // the close; what was received was counted by the runtime before
+    } else {
+      equal(collector.spans.filter(({ name }) => name === "send results").length, 3);
+      deepEqual(
+        contexts.map((context) => context.slice(0, 35)),
+        [1, 0, 3, 3, 0].map((n) => n ? `00-${traceId(n)}` : ""),
+      );
+      deepEqual([traced, skipped], [1, 0]);
+    }
+  }
+  deepEqual(states[0], states[1]);
+});
+
 test("a window's close lies in the trace of its last record and links to all; the links outlive the state's folder", async () => {
   for (const isStoreLost of [false, true]) {
     const collector = new Collector();

@@ -34,6 +34,7 @@ test("options out of bounds are refused", () => {
     commitBytes: [1_023],
     pollBytes: [1_023],
     cacheEntries: [1],
+    tracesPerSecond: [-1, 1.5, NaN],
     createPartitions: [0],
   };
   for (const [name, values] of Object.entries(bad)) {

@@ -7,6 +7,7 @@ import { metricsText } from "../../src/service/metrics.ts";
 import { HeldClock } from "../event-time/minutes.ts";
 import { openSite, tags, until, views } from "../http/site.ts";
 import { actor, app, sink } from "../../src/mod.ts";
+import { Collector, Line, record, thing, traceparent } from "../traced.ts";
 import { parse, sum } from "./metric-page.ts";
 
 test("records are counted by what became of them, and the numbers are those of the input", async (t) => {
@@ -285,6 +286,23 @@ test("tasks that come are counted, and how long that took", async (t) => {
   assert.equal(sum(page, "tidemark_take_over_duration_seconds_count"), 10);
   assert.equal(sum(page, "tidemark_ready"), 1);
   assert.ok(sum(page, "process_memory_usage_bytes") > 1_000_000);
+});
+
+test("what of the sampled records was traced is counted, and what was skipped as too much", async () => {
+  const collector = new Collector();
+  const seen = actor("seen", fromTransition((views: number, _event: { type: "view" }) => views + 1, 0)).on(
+    thing.byKey(),
+    () => ({ type: "view" }) as const,
+  );
+  for (const [tracesPerSecond, traced] of [[500, 2], [0, 0]] as const) {
+    const line = new Line(app("shop", [seen]), { tracesPerSecond });
+    await line.create({ things: 1 });
+    await line.put("things", [record("a", 1, traceparent(1)), record("a", 2), record("b", 3, traceparent(3))]);
+    const page = parse(await metricsText(await line.finish()));
+    assert.equal(sum(page, "tidemark_traces_total", { result: "traced" }), traced);
+    assert.equal(sum(page, "tidemark_traces_total", { result: "skipped" }), 2 - traced);
+  }
+  collector.end();
 });
 
 test("what is fed from files is told by file", async (t) => {

@@ -98,6 +98,13 @@ const SHARED: Readonly<Record<string, RunOption>> = {
     otherwise: { depends: "100, or 10 per task if that is more" },
   },
   cache: { kind: "count", value: "N", least: 2, help: "actors held in memory per task", otherwise: 100_000 },
+  "traces-per-second": {
+    kind: "count",
+    value: "N",
+    least: 0,
+    help: "trace this much at most, see Traces",
+    otherwise: 500,
+  },
   dev: { kind: "switch", help: "fold everything twice, and report machines that are not pure", otherwise: false },
   "log-format": {
     kind: "choice",

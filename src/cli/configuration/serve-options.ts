@@ -32,6 +32,7 @@ export function serveOptions(config: Configuration, module: AppModule): Omit<Ser
     from: fromOf(config),
     guarantee: config.text("guarantee") as Guarantee,
     cacheEntries: config.count("cache")!,
+    tracesPerSecond: config.count("traces-per-second")!,
     stopMs: config.count("stop-within")!,
     ...(kafka !== undefined && { kafka }),
     ...(advertise !== undefined && { advertise }),
