@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NewRecord, Producer } from "../../src/log/log.ts";
 import { type Attempt, judge, type Outcome, readAll, type Seen, seen, Writer } from "./attempts.ts";
 import { consoleConsume } from "./console.ts";
@@ -64,6 +65,30 @@ caseOf("a fetch that is not answered, for longer than fetches may fail, does not
   const [batch] = await reader.poll({ maxBytes: 1, waitMs: CASE_MS });
   deepEqual(seen(0, batch!.records), [{ partition: 0, offset: 0, value: "one" }]);
 });
+
+caseOf(
+  "a log that is closed while it connects opens no connection anew",
+  1,
+  async (world) => {
+    const { proxy, place: { topic } } = world;
+    const log = await world.open("leaving");
+    const reader = await log.reader([{ topic, partition: 0, offset: 0 }]);
+    const clientId = /^leaving/;
+    const answered = Promise.withResolvers<void>();
+    const connecting = proxy.on({ api: "ApiVersions", clientId, times: Infinity }, delayAnswer(answered.promise));
+    const sent: string[] = [];
+    for (const api of ["Metadata", "Fetch"] as const) {
+      proxy.on({ api, clientId }, delay(0)).hit.then(() => sent.push(api), () => {});
+    }
+    const polling = reader.poll({ maxBytes: 1, waitMs: CASE_MS });
+    await connecting.hit;
+    const closing = log.close();
+    answered.resolve();
+    await Promise.all([polling, closing]);
+    await sleep(500);
+    deepEqual(sent, []);
+  },
+);
 
 for (const api of APIS) {
   for (const [what, faults] of Object.entries(FAULTS)) {

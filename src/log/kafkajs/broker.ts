@@ -147,6 +147,7 @@ class Line {
   }
 
   async send<R>(request: Request<R>): Promise<R> {
+    this.#checkState();
     return await this.#pool.send(request);
   }
 
@@ -160,9 +161,14 @@ class Line {
     }
   }
 
-  /** Ends it when the requests on their way are answered. */
+  /** Ends it when the requests on their way are answered; no more are sent, for kafkajs would connect anew for them. */
   async close(): Promise<void> {
+    this.#state = "ended";
     await this.#broker.disconnect();
+  }
+
+  #checkState(): void {
+    if (this.#state === "ended") throw Object.assign(new Error("the connection was closed"), { code: "ECONNABORTED" });
   }
 
   async #connect(withinMs: number): Promise<void> {
@@ -175,6 +181,7 @@ class Line {
         new Promise((_, reject) => timer = setTimeout(() => reject(late), withinMs)),
       ]);
       this.#checkVersions();
+      this.#checkState();
       this.#state = "open";
     } catch (error) {
       this.end(error);
