@@ -21,7 +21,10 @@ export interface Span {
   end(outcome?: Outcome, reason?: Code): void;
 }
 
-/** Makes spans of what a task does with records that are sampled. It never throws. Where it makes none, contexts go on as they came. */
+/**
+ * Makes spans of what a task does with records that are sampled. It never throws. Where it makes none, contexts go on as they
+ * came.
+ */
 export interface Tracer {
   /** A record is received; `offset` is only given where it was read at its source. */
   receive(from: TopicPartition, offset: number | undefined, parent: TraceContext): Span | undefined;

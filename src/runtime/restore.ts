@@ -6,6 +6,7 @@ import type { Log, Producer } from "../log/log.ts";
 import type { Change, Store, Stores } from "../store/store.ts";
 import { checkpointRow, fenceRecord, readEntry, type StoreCheckpoint } from "./changelog.ts";
 import type { Notice, OnNotice } from "./notice.ts";
+import type { Settings } from "./options.ts";
 import type { RestoreProgress } from "./progress.ts";
 
 /** Rows written to the store at a time. */
@@ -44,13 +45,27 @@ interface Restored {
   readonly checkpoint: Checkpoint | undefined;
 }
 
-/** As {@link restore}; "stopped" when it was given up because its signal was aborted. */
-export async function restoreUnlessStopped(place: TaskPlace, options: RestoreOptions): Promise<Restored | "stopped"> {
+/** What tasks of any kind have in common here. */
+interface RestoredTask {
+  readonly name: string;
+  readonly partition: number;
+  readonly group: { readonly name: string; readonly changelog: string };
+}
+
+/** As {@link restore}, for a task of an app; "stopped" when it was given up because its signal was aborted. */
+export async function restoreTask(
+  { name, partition, group }: RestoredTask,
+  { app, log, stores, onNotice, clock }: Settings,
+  own: Pick<RestoreOptions, "producer" | "progress" | "signal">,
+): Promise<Restored | "stopped"> {
   try {
-    return await restore(place, options);
+    return await restore(
+      { app: app.name, group: group.name, partition, changelog: group.changelog, store: name },
+      { log, stores, now: clock.now(), onNotice, ...own },
+    );
   } catch (error) {
     const isStopped = error instanceof TidemarkError && error.code === "TIDEMARK_STOPPED";
-    if (options.signal.aborted && isStopped) return "stopped";
+    if (own.signal.aborted && isStopped) return "stopped";
     throw error;
   }
 }

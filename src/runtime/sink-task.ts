@@ -21,7 +21,7 @@ import { commitIntervalMs, type Settings } from "./options.ts";
 import { Stage } from "./pace.ts";
 import { policiesOf } from "./policies.ts";
 import { RestoreProgress } from "./progress.ts";
-import { restoreUnlessStopped } from "./restore.ts";
+import { restoreTask } from "./restore.ts";
 import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
 import { SinkDelivery, type Undone } from "./sink-delivery.ts";
 import { batchesOf, SinkQueue } from "./sink-queue.ts";
@@ -206,16 +206,11 @@ export class SinkTask {
   }
 
   async #restore(): Promise<Checkpoint | "stopped" | undefined> {
-    const { app, log, stores, onNotice, clock } = this.#settings;
+    const { app, log, onNotice, clock } = this.#settings;
     this.state = "restoring";
     const producer = this.#producer = await log.producer(`${app.name}.${this.name}`);
     const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
-    const { partition, group: { name: group, changelog } } = this;
-    const { signal } = this.#stop;
-    const restored = await restoreUnlessStopped(
-      { app: app.name, group, partition, changelog, store: this.name },
-      { log, stores, producer, progress, now: clock.now(), onNotice, signal },
-    );
+    const restored = await restoreTask(this, this.#settings, { producer, progress, signal: this.#stop.signal });
     if (restored === "stopped") return restored;
     const { store, checkpoint } = restored;
     this.#store = store;

@@ -15,7 +15,7 @@ import { TaskMeasures } from "./measures.ts";
 import { commitIntervalMs, type Settings } from "./options.ts";
 import { RestoreProgress } from "./progress.ts";
 import { Pace } from "./pace.ts";
-import { restoreUnlessStopped } from "./restore.ts";
+import { restoreTask } from "./restore.ts";
 import { ReturnQueue, type SendBackAnswer } from "./return-queue.ts";
 import { Sent } from "./sent.ts";
 import { noticeSilence } from "./silence.ts";
@@ -159,16 +159,11 @@ export class Task {
 
   /** Takes the task over and restores its store, which can be read then. Answers with the checkpoint, if there is one. */
   async restore(): Promise<Checkpoint | "stopped" | undefined> {
-    const { app, log, stores, onNotice, clock } = this.#settings;
+    const { app, log, onNotice, clock } = this.#settings;
     this.state = "restoring";
     const producer = this.#producer = await log.producer(`${app.name}.${this.name}`);
     const progress = this.#progress = new RestoreProgress(this.name, clock, onNotice);
-    const { partition, group: { name: group, changelog } } = this;
-    const { signal } = this.#stop;
-    const restored = await restoreUnlessStopped(
-      { app: app.name, group, partition, changelog, store: this.name },
-      { log, stores, producer, progress, now: clock.now(), onNotice, signal },
-    );
+    const restored = await restoreTask(this, this.#settings, { producer, progress, signal: this.#stop.signal });
     if (restored === "stopped") return restored;
     const { store, checkpoint } = restored;
     this.#store = store;
